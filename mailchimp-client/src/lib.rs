@@ -1,0 +1,1 @@
+//! Typed client for the Mailchimp Marketing API 3.0

@@ -1,0 +1,1 @@
+//! Stateful simulator of the Ometria APIs, for tests and demos

@@ -1,0 +1,1 @@
+//! Typed client for the Ometria push API and the record endpoint

@@ -1,0 +1,3 @@
+/// A listener on a loopback port that serves one simulator.
+#[derive(Debug)]
+pub struct Server;

@@ -1,0 +1,1 @@
+//! Keeps Mailchimp audiences true in Ometria, hour by hour

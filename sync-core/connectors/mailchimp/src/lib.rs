@@ -1,0 +1,1 @@
+//! Mailchimp audiences as a source: complete under change, over ten connections

@@ -1,0 +1,1 @@
+//! Ometria as a sink: consent rules, batching and delivery evidence

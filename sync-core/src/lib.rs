@@ -1,0 +1,1 @@
+//! Source, sink and state traits, and the engine that moves records between them without loss
