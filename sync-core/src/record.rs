@@ -1,0 +1,170 @@
+//! What flows from source to sink.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Names one record of one stream for as long as it exists, whatever else about it changes.
+///
+/// A key is an id of the source, never an address: keys appear in logs and in the rejected store.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Key(Box<str>);
+
+/// First byte of a compact key that holds 32 lower-case hex digits as 16 bytes. Text never starts with it: it is not
+/// valid UTF-8.
+const HEX_TAG: u8 = 0xff;
+
+impl Key {
+    /// A key from the source's id.
+    pub fn new(id: impl Into<Box<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The bytes a store keeps: 17 for an id of 32 lower-case hex digits (a digest, a UUID without hyphens), the text
+    /// itself otherwise. Equal keys have equal bytes.
+    pub fn to_compact(&self) -> Vec<u8> {
+        let text = self.0.as_bytes();
+        if text.len() != 32 {
+            return text.to_vec();
+        }
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        };
+        let mut compact = Vec::with_capacity(17);
+        compact.push(HEX_TAG);
+        for pair in text.chunks_exact(2) {
+            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
+                return text.to_vec();
+            };
+            compact.push(high << 4 | low);
+        }
+        compact
+    }
+
+    /// The key that [`Key::to_compact`] gave these bytes for; `None` if none did.
+    pub fn from_compact(compact: &[u8]) -> Option<Self> {
+        if let Some((&HEX_TAG, digest)) = compact.split_first() {
+            if digest.len() != 16 {
+                return None;
+            }
+            let mut text = String::with_capacity(32);
+            for byte in digest {
+                for nibble in [byte >> 4, byte & 0xf] {
+                    text.push(char::from_digit(u32::from(nibble), 16)?);
+                }
+            }
+            return Some(Self::new(text));
+        }
+        std::str::from_utf8(compact).ok().map(Self::new)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A record that knows its key.
+pub trait Keyed {
+    /// The key. Records made from one source record carry its key, also when there are several of them.
+    fn key(&self) -> Key;
+}
+
+/// What a source has to say about one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change<R> {
+    /// The record as it is now.
+    Present(R),
+    /// The source is sure that this record exists no more. Never said after a failed or partial read.
+    Removed(Key),
+}
+
+impl<R: Keyed> Keyed for Change<R> {
+    fn key(&self) -> Key {
+        match self {
+            Self::Present(record) => record.key(),
+            Self::Removed(key) => key.clone(),
+        }
+    }
+}
+
+/// A record as a JSON object, for sinks that take anybody's data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonRecord {
+    /// The stream it belongs to, such as `members`.
+    pub stream: Arc<str>,
+    /// Its key within the stream.
+    pub key: Key,
+    /// The object, as one line of valid JSON. Empty when the record was removed.
+    pub data: Bytes,
+    /// Whether the source no longer has it.
+    pub removed: bool,
+}
+
+impl Keyed for JsonRecord {
+    fn key(&self) -> Key {
+        self.key.clone()
+    }
+}
+
+/// Shows the key and the size, not the data: that is personal.
+impl fmt::Debug for JsonRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonRecord")
+            .field("stream", &self.stream)
+            .field("key", &self.key)
+            .field("bytes", &self.data.len())
+            .field("removed", &self.removed)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn compact_keys_come_back(text in "\\PC{0,40}|[0-9a-f]{32}|[0-9A-Fa-f]{32}") {
+            let key = Key::new(text);
+            prop_assert_eq!(Key::from_compact(&key.to_compact()), Some(key));
+        }
+
+        #[test]
+        fn any_bytes_are_a_key_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            if let Some(key) = Key::from_compact(&bytes) {
+                // Upper-case hex stays text, so the bytes of a decoded key are the bytes given, or their compact form.
+                prop_assert_eq!(Key::from_compact(&key.to_compact()), Some(key));
+            }
+        }
+    }
+
+    #[test]
+    fn a_digest_takes_seventeen_bytes() {
+        assert_eq!(
+            Key::new("0123456789abcdef0123456789abcdef")
+                .to_compact()
+                .len(),
+            17
+        );
+    }
+}
