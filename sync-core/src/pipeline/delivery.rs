@@ -4,9 +4,10 @@
 //! that two versions of one record are judged in order; nothing of it is stored unless the flush succeeds.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 
 use tokio::sync::OwnedMutexGuard;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::Pipeline;
 use crate::error::{Error, ErrorKind, Result};
@@ -106,13 +107,9 @@ where
         shutdown: &Shutdown,
     ) -> Result<Outcome> {
         loop {
-            let next = tokio::select! {
-                biased;
-                () = shutdown.requested() => {
-                    self.commit().await?;
-                    return Ok(Outcome::Stopped);
-                }
-                next = reader.next_batch() => next,
+            let Some(next) = self.next_batch(reader, shutdown).await? else {
+                self.commit().await?;
+                return Ok(Outcome::Stopped);
             };
             let batch = match next {
                 Ok(Some(batch)) => batch,
@@ -132,6 +129,30 @@ where
             }
             if self.is_due() {
                 self.commit().await?;
+            }
+        }
+    }
+
+    /// Waits for the next batch; `None` when asked to stop. A source that is slow to answer does not hold up a commit that
+    /// is due, nor the others that wait for their turn.
+    async fn next_batch(
+        &mut self,
+        reader: &mut dyn BatchReader<Change<R>>,
+        shutdown: &Shutdown,
+    ) -> Result<Option<Result<Option<Batch<Change<R>>>>>> {
+        let mut next = pin!(reader.next_batch());
+        loop {
+            let due = self
+                .interval
+                .opened
+                .map(|at| at + self.pipeline.settings.commit_interval);
+            tokio::select! {
+                biased;
+                () = shutdown.requested() => return Ok(None),
+                next = &mut next => return Ok(Some(next)),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.commit().await?;
+                }
             }
         }
     }
