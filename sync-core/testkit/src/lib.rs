@@ -1,1 +1,21 @@
-//! Conformance suites, faulty wrappers and a manual clock for sources, sinks and state stores
+//! What tests of sources, sinks and state stores share: conformance suites that every implementation passes, wrappers
+//! that fail on purpose, and parts a test controls.
+//!
+//! Everything here is test code: a broken promise is a panic with a message that names the promise.
+
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a panic is how a test says that a promise is broken"
+)]
+
+mod clock;
+mod faults;
+mod observer;
+mod record;
+mod scripted;
+
+pub use clock::{ManualClock, time};
+pub use faults::{Fault, FaultPlan, FaultySink, FaultySource, FaultyState};
+pub use observer::{Recorded, RecordingObserver};
+pub use record::{TestRecord, present, removed};
+pub use scripted::ScriptedSource;
