@@ -1,1 +1,43 @@
 //! Typed client for the Mailchimp Marketing API 3.0
+
+mod account;
+mod client;
+mod config;
+mod credential;
+mod error;
+mod fetched;
+mod field;
+mod hooks;
+mod http;
+mod json;
+mod limiter;
+mod lists;
+mod members;
+mod oauth;
+mod open_enum;
+mod paging;
+mod path;
+mod problem;
+mod query;
+mod record;
+mod retry;
+mod transport;
+
+pub use account::{Account, AccountContact, GetAccount, IndustryStats, Ping, PricingPlan};
+pub use client::Client;
+pub use config::ClientBuilder;
+pub use credential::{AuthScheme, Credential, DataCenter};
+pub use error::*;
+pub use fetched::{Fetched, Meta, RawPage};
+pub use field::{Field, JsonObject, Timestamp};
+pub use hooks::{Hooks, Outcome, RequestEvent, RetryEvent};
+pub use lists::*;
+pub use members::*;
+pub use oauth::OAuthMetadata;
+pub use open_enum::SortDir;
+pub use paging::{MAX_COUNT, Page};
+pub use path::Path;
+pub use problem::{FieldProblem, Problem};
+pub use query::Query;
+pub use retry::RetryPolicy;
+pub use transport::*;

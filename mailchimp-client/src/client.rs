@@ -1,0 +1,222 @@
+//! The client: shared parts, raw calls, and the way to each resource.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::Stream;
+use http::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::ClientBuilder;
+use crate::credential::Credential;
+use crate::error::{Error, Operation, Result};
+use crate::fetched::{Fetched, RawPage};
+use crate::http::{Answer, Call, Wire};
+use crate::json;
+use crate::lists::{ListHandle, Lists};
+use crate::paging::{Collection, Selection};
+use crate::path::Path;
+use crate::query::Query;
+use crate::retry::RetryPolicy;
+
+/// A client for one account.
+///
+/// Cheap to clone; clones share connections, the limit on requests at once, the retry budget and
+/// the hooks. Make one per credential: two clients for the same user do not know of each other's
+/// requests.
+///
+/// All methods may be dropped at any await. The request may then still have its effect, and keeps
+/// its place among the requests at once for [`ClientBuilder::abandoned_grace`].
+#[derive(Clone)]
+pub struct Client {
+    wire: Arc<Wire>,
+    policy: Arc<RetryPolicy>,
+}
+
+impl Client {
+    /// Starts a client for an API key or a [`Credential`].
+    pub fn builder(credential: impl Into<Credential>) -> ClientBuilder {
+        ClientBuilder::new(credential.into())
+    }
+
+    pub(crate) fn new(wire: Wire, policy: RetryPolicy) -> Self {
+        Self {
+            wire: Arc::new(wire),
+            policy: Arc::new(policy),
+        }
+    }
+
+    /// The same client with another retry policy; everything else stays shared.
+    #[must_use]
+    pub fn with_retry(&self, policy: RetryPolicy) -> Self {
+        Self {
+            wire: Arc::clone(&self.wire),
+            policy: Arc::new(policy),
+        }
+    }
+
+    /// How many requests may run at once now: a gauge for metrics.
+    pub fn limit(&self) -> usize {
+        self.wire.limiter.limit()
+    }
+
+    /// How many of them are taken now, by running requests and by abandoned ones the server may
+    /// still be busy with.
+    pub fn in_flight(&self) -> usize {
+        self.wire.limiter.in_flight()
+    }
+
+    /// The account's audiences.
+    pub fn lists(&self) -> Lists {
+        Lists::new(self.clone())
+    }
+
+    /// One audience. The id is checked when a request is made.
+    pub fn list(&self, list_id: impl Into<String>) -> ListHandle {
+        ListHandle::new(self.clone(), list_id.into())
+    }
+
+    /// Any `GET`, decoded.
+    pub async fn get<T: DeserializeOwned>(&self, path: &Path, query: &Query) -> Result<Fetched<T>> {
+        let (operation, answer) = self.read(path, query).await?;
+        decoded(&operation, answer)
+    }
+
+    /// Any `GET`, as the body's bytes.
+    pub async fn get_bytes(&self, path: &Path, query: &Query) -> Result<Fetched<Bytes>> {
+        let (_, answer) = self.read(path, query).await?;
+        Ok(Fetched::new(answer.body, answer.meta))
+    }
+
+    /// One page of any collection, its rows left as JSON. `items_key` is the envelope's key of
+    /// the items, such as `emails` for `/reports/{campaign_id}/email-activity`.
+    pub async fn get_rows(
+        &self,
+        path: &Path,
+        items_key: &'static str,
+        query: &Query,
+    ) -> Result<RawPage> {
+        let (operation, answer) = self.read(path, query).await?;
+        json::raw_page(&answer.body, items_key, false, &operation, answer.meta)
+            .map(|(page, _)| page)
+    }
+
+    /// All pages of any collection by `count` and `offset`, to the first short one. `query` must
+    /// not name these two. `count` is cut to [`crate::MAX_COUNT`].
+    ///
+    /// On a collection that changes meanwhile, such a walk can miss rows and see others twice.
+    pub fn row_pages(
+        &self,
+        path: Path,
+        items_key: &'static str,
+        query: Query,
+        count: u32,
+    ) -> impl Stream<Item = Result<RawPage>> + Send + 'static {
+        Collection {
+            client: self.clone(),
+            path,
+            items_key,
+        }
+        .pages(Selection {
+            filters: query,
+            count: Some(count),
+            offset: None,
+        })
+    }
+
+    /// Any `POST`, decoded. Repeated only when it was never sent, and on 429.
+    pub async fn post<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        path: &Path,
+        query: &Query,
+        body: &B,
+    ) -> Result<Fetched<T>> {
+        self.write(Method::POST, path, query, Some(body), false)
+            .await
+    }
+
+    /// Any `POST`, as the answer's bytes: empty for 204, although its headers promise JSON.
+    pub async fn post_bytes<B: Serialize + ?Sized>(
+        &self,
+        path: &Path,
+        query: &Query,
+        body: &B,
+    ) -> Result<Fetched<Bytes>> {
+        let (_, answer) = self
+            .send(Method::POST, path, query, Some(body), false)
+            .await?;
+        Ok(Fetched::new(answer.body, answer.meta))
+    }
+
+    pub(crate) async fn read(&self, path: &Path, query: &Query) -> Result<(Operation, Answer)> {
+        self.send(Method::GET, path, query, None::<&()>, true).await
+    }
+
+    /// A call that changes something and answers with JSON.
+    pub(crate) async fn write<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &Path,
+        query: &Query,
+        body: Option<&B>,
+        idempotent: bool,
+    ) -> Result<Fetched<T>> {
+        let (operation, answer) = self.send(method, path, query, body, idempotent).await?;
+        decoded(&operation, answer)
+    }
+
+    /// A call that changes something and answers with 204.
+    pub(crate) async fn change<B: Serialize + ?Sized>(
+        &self,
+        method: Method,
+        path: &Path,
+        body: Option<&B>,
+        idempotent: bool,
+    ) -> Result<Fetched<()>> {
+        let (_, answer) = self
+            .send(method, path, &Query::new(), body, idempotent)
+            .await?;
+        Ok(Fetched::new((), answer.meta))
+    }
+
+    async fn send<B: Serialize + ?Sized>(
+        &self,
+        method: Method,
+        path: &Path,
+        query: &Query,
+        body: Option<&B>,
+        idempotent: bool,
+    ) -> Result<(Operation, Answer)> {
+        let body = body
+            .map(serde_json::to_vec)
+            .transpose()
+            .map_err(|_| Error::request("the body", "cannot be written as JSON"))?
+            .map(Bytes::from);
+        let call = Call {
+            method,
+            path,
+            query,
+            body,
+            idempotent,
+        };
+        let answer = self.wire.call(&call, &self.policy).await?;
+        Ok((call.operation(), answer))
+    }
+}
+
+fn decoded<T: DeserializeOwned>(operation: &Operation, answer: Answer) -> Result<Fetched<T>> {
+    let value = json::decode(&answer.body, operation, &answer.meta)?;
+    Ok(Fetched::new(value, answer.meta))
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("transport", &self.wire.transport)
+            .field("retry", &self.policy)
+            .field("limit", &self.limit())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,76 @@
+//! Values together with what the answer said about itself.
+
+use std::fmt;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+/// What an answer says besides its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Meta {
+    /// The HTTP status.
+    pub status: u16,
+    /// `X-Request-Id`, the id Mailchimp's support asks for.
+    pub request_id: Option<String>,
+    /// The server's clock (`Date`), in whole seconds, when the answer began.
+    pub server_time: Option<DateTime<Utc>>,
+    /// Size of the decoded body in bytes.
+    pub bytes: u64,
+}
+
+/// A value and the answer it came in. `Debug` shows the answer only: values hold personal data.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Fetched<T> {
+    /// The value.
+    pub value: T,
+    /// The answer it came in.
+    pub meta: Meta,
+}
+
+impl<T> Fetched<T> {
+    /// Pairs a value with its answer.
+    pub(crate) fn new(value: T, meta: Meta) -> Self {
+        Self { value, meta }
+    }
+
+    /// The value alone.
+    pub fn into_value(self) -> T {
+        self.value
+    }
+}
+
+impl<T> fmt::Debug for Fetched<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetched")
+            .field("meta", &self.meta)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A page of a collection whose rows are left as JSON text.
+///
+/// Rows are slices of the page's body, without a copy: keeping one row keeps the whole body in
+/// memory. `Debug` shows how many there are.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RawPage {
+    /// One JSON object each, in the server's order. Rows are valid JSON of any depth.
+    pub rows: Vec<Bytes>,
+    /// The server's count of rows that match the filters on all pages. Not reliable on segment
+    /// members, and absent when `fields` does not name it.
+    pub total_items: Option<u64>,
+    /// The answer they came in.
+    pub meta: Meta,
+}
+
+impl fmt::Debug for RawPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawPage")
+            .field("rows", &self.rows.len())
+            .field("total_items", &self.total_items)
+            .field("meta", &self.meta)
+            .finish()
+    }
+}

@@ -1,0 +1,390 @@
+//! One request, with its limits: slot, time-out, size, and the only retry loop of the crate.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::error::{ApiError, Error, Operation, Result, TooLarge, TransportFailure, is_throttle};
+use crate::fetched::Meta;
+use crate::hooks::{Hooks, Outcome, RequestEvent, RetryEvent};
+use crate::limiter::{Limiter, Verdict};
+use crate::path::Path;
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::retry::{Cause, RetryBudget, RetryPolicy};
+use crate::transport::{BodyStream, Transport, TransportError, TransportErrorKind};
+
+/// How much of an error's body is read: a problem document is far smaller.
+const ERROR_BODY_LIMIT: u64 = 256 * 1024;
+/// How much is reserved on the word of a `Content-Length` alone.
+const LARGEST_RESERVATION: u64 = 4 * 1024 * 1024;
+
+/// What all clones of a client share, apart from the retry policy.
+pub(crate) struct Wire {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) limiter: Limiter,
+    pub(crate) hooks: Arc<dyn Hooks>,
+    pub(crate) budget: RetryBudget,
+    pub(crate) jitter: Mutex<fastrand::Rng>,
+    /// Without a trailing slash.
+    pub(crate) base_url: String,
+    pub(crate) authorization: HeaderValue,
+    pub(crate) user_agent: HeaderValue,
+    pub(crate) timeout: Duration,
+    pub(crate) body_limit: u64,
+}
+
+/// One call as its endpoint describes it.
+pub(crate) struct Call<'a> {
+    pub(crate) method: Method,
+    pub(crate) path: &'a Path,
+    pub(crate) query: &'a Query,
+    pub(crate) body: Option<Bytes>,
+    /// Safe to repeat although the first try may have had its effect.
+    pub(crate) idempotent: bool,
+}
+
+impl Call<'_> {
+    pub(crate) fn operation(&self) -> Operation {
+        Operation::new(self.method.clone(), self.path.template_owned())
+    }
+}
+
+/// A successful answer.
+pub(crate) struct Answer {
+    pub(crate) body: Bytes,
+    pub(crate) meta: Meta,
+}
+
+/// One attempt that gave no success.
+enum Failure {
+    Transport(TransportError),
+    TooLarge(u64),
+    Status {
+        status: u16,
+        problem: Option<Problem>,
+        meta: Meta,
+        retry_after: Option<Duration>,
+    },
+}
+
+impl Failure {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Transport(error) => Outcome::Failed(error.kind()),
+            Self::TooLarge(_) => Outcome::TooLarge,
+            Self::Status { status, .. } => Outcome::Status(*status),
+        }
+    }
+
+    /// Why the request is worth repeating, if it is.
+    fn cause(&self, idempotent: bool) -> Option<Cause> {
+        match self {
+            Self::TooLarge(_) => None,
+            Self::Transport(error) => match error.kind() {
+                TransportErrorKind::Connect => Some(Cause::Other),
+                TransportErrorKind::Timeout => idempotent.then_some(Cause::Timeout),
+                _ => idempotent.then_some(Cause::Other),
+            },
+            Self::Status { status: 429, .. } => Some(Cause::Throttle),
+            Self::Status {
+                status, problem, ..
+            } => {
+                if is_throttle(*status, problem.is_some()) {
+                    idempotent.then_some(Cause::Throttle)
+                } else if *status >= 500 {
+                    idempotent.then_some(Cause::Other)
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::Status {
+                status, problem, ..
+            } => {
+                if is_throttle(*status, problem.is_some()) {
+                    Verdict::Throttled
+                } else if *status >= 500 {
+                    Verdict::Unknown
+                } else {
+                    Verdict::Answered
+                }
+            }
+            Self::TooLarge(_) | Self::Transport(_) => Verdict::Unknown,
+        }
+    }
+
+    fn into_error(self, operation: Operation, attempts: u32, retries_spent: bool) -> Error {
+        match self {
+            Self::Transport(source) => Error::Transport(Box::new(TransportFailure {
+                operation,
+                kind: source.kind(),
+                may_have_been_sent: source.kind().may_have_been_sent(),
+                attempts,
+                retries_spent,
+                source,
+            })),
+            Self::TooLarge(limit) => Error::TooLarge(Box::new(TooLarge { operation, limit })),
+            Self::Status {
+                status,
+                problem,
+                meta,
+                ..
+            } => Error::Api(Box::new(ApiError {
+                operation,
+                status,
+                request_id: meta
+                    .request_id
+                    .or_else(|| problem.as_ref()?.instance().map(str::to_owned)),
+                problem,
+                attempts,
+                retries_spent,
+            })),
+        }
+    }
+}
+
+impl Wire {
+    /// Makes the request, repeating it as `policy` allows.
+    ///
+    /// Dropping the future keeps the slot of a request that has left; see `limiter.rs`.
+    pub(crate) async fn call(&self, call: &Call<'_>, policy: &RetryPolicy) -> Result<Answer> {
+        let mut began = None;
+        // Once one try may have had its effect, so may the call as a whole: a later try that
+        // could not connect must not make it look as if nothing was sent.
+        let mut may_have_been_sent = false;
+        let mut attempt: u32 = 1;
+        loop {
+            let failure = match self.attempt(call, attempt, &mut began).await? {
+                Ok(answer) => {
+                    self.budget.success();
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            may_have_been_sent |= match &failure {
+                Failure::Transport(error) => error.kind().may_have_been_sent(),
+                Failure::Status { status, .. } => *status >= 500,
+                Failure::TooLarge(_) => true,
+            };
+            let wait = match failure.cause(call.idempotent) {
+                None => return Err(failure.into_error(call.operation(), attempt, false)),
+                Some(cause) => self.next_wait(policy, &failure, cause, attempt, began),
+            };
+            let Some(wait) = wait else {
+                let mut error = failure.into_error(call.operation(), attempt, true);
+                if let Error::Transport(failure) = &mut error {
+                    failure.may_have_been_sent = may_have_been_sent;
+                }
+                return Err(error);
+            };
+            self.hooks.on_retry(&RetryEvent {
+                method: &call.method,
+                path: call.path.template(),
+                attempt,
+                outcome: failure.outcome(),
+                wait,
+            });
+            sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    /// The wait before the next try, or `None` when there is none left.
+    fn next_wait(
+        &self,
+        policy: &RetryPolicy,
+        failure: &Failure,
+        cause: Cause,
+        attempt: u32,
+        began: Option<Instant>,
+    ) -> Option<Duration> {
+        if attempt >= policy.max_attempts {
+            return None;
+        }
+        let random = self
+            .jitter
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .f64();
+        let wait = policy.wait(attempt, cause, failure.retry_after(), random);
+        let elapsed = began.map_or(Duration::ZERO, |began| began.elapsed());
+        (elapsed + wait <= policy.max_elapsed && self.budget.take(cause)).then_some(wait)
+    }
+
+    /// One try: slot, request, answer. The outer error means that no try is possible at all.
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        attempt: u32,
+        began: &mut Option<Instant>,
+    ) -> Result<Result<Answer, Failure>> {
+        let request = self.request(call)?;
+        let mut slot = self.limiter.acquire().await;
+        let started = Instant::now();
+        began.get_or_insert(started);
+        slot.sent();
+        let mut bytes = 0;
+        let result = match timeout(self.timeout, self.exchange(request, &mut bytes)).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::Transport(TransportError::new(
+                TransportErrorKind::Timeout,
+            ))),
+        };
+        let outcome = match &result {
+            Ok(answer) => Outcome::Status(answer.meta.status),
+            Err(failure) => failure.outcome(),
+        };
+        match &result {
+            // The server may still be busy with it: dropping a sent slot keeps it taken.
+            Err(Failure::Transport(error)) if error.kind() == TransportErrorKind::Timeout => {
+                drop(slot);
+            }
+            Err(failure) => slot.finish(failure.verdict()),
+            Ok(_) => slot.finish(Verdict::Answered),
+        }
+        self.hooks.on_request(&RequestEvent {
+            method: &call.method,
+            path: call.path.template(),
+            attempt,
+            outcome,
+            elapsed: started.elapsed(),
+            response_bytes: bytes,
+            limit: self.limiter.limit(),
+        });
+        Ok(result)
+    }
+
+    fn request(&self, call: &Call<'_>) -> Result<Request<Bytes>> {
+        let query = call.query.encoded();
+        let separator = if query.is_empty() { "" } else { "?" };
+        let uri = format!("{}{}{separator}{query}", self.base_url, call.path.filled());
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(uri)
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(http::header::USER_AGENT, self.user_agent.clone())
+            .header(ACCEPT, "application/json, application/problem+json");
+        if call.body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        request
+            .body(call.body.clone().unwrap_or_default())
+            .map_err(|_| Error::request("the query", "makes the URL longer than 64 KiB"))
+    }
+
+    async fn exchange(&self, request: Request<Bytes>, bytes: &mut u64) -> Result<Answer, Failure> {
+        let response = self
+            .transport
+            .send(request)
+            .await
+            .map_err(Failure::Transport)?;
+        let (status, headers) = (response.status, response.headers);
+        if status.is_success() {
+            let body = read_body(response.body, &headers, self.body_limit, bytes).await?;
+            let meta = meta(status, &headers, *bytes);
+            return Ok(Answer { body, meta });
+        }
+        // The status decides. A body that is cut off, oversized or not JSON only means that there
+        // is no problem document.
+        let body = read_body(response.body, &headers, ERROR_BODY_LIMIT, bytes)
+            .await
+            .ok();
+        let is_json = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_none_or(|kind| kind.contains("json"));
+        let problem = body
+            .filter(|_| is_json)
+            .and_then(|body| Problem::parse(&body));
+        let meta = meta(status, &headers, *bytes);
+        let retry_after = retry_after(&headers, meta.server_time);
+        Err(Failure::Status {
+            status: status.as_u16(),
+            problem,
+            meta,
+            retry_after,
+        })
+    }
+}
+
+/// Reads a body to its end or to the limit, whichever comes first.
+async fn read_body(
+    mut body: BodyStream,
+    headers: &HeaderMap,
+    limit: u64,
+    bytes: &mut u64,
+) -> Result<Bytes, Failure> {
+    let mut first: Option<Bytes> = None;
+    let mut rest: Option<BytesMut> = None;
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(Failure::Transport)?;
+        *bytes += chunk.len() as u64;
+        if *bytes > limit {
+            return Err(Failure::TooLarge(limit));
+        }
+        match (&mut first, &mut rest) {
+            (_, Some(rest)) => rest.extend_from_slice(&chunk),
+            // A body that arrives in one piece is not copied.
+            (None, None) => first = Some(chunk),
+            (Some(head), None) => {
+                let announced = content_length(headers).unwrap_or_default();
+                let reserve = announced.min(limit).min(LARGEST_RESERVATION);
+                let reserve = usize::try_from(reserve).unwrap_or_default();
+                let mut all = BytesMut::with_capacity(reserve.max(head.len() + chunk.len()));
+                all.extend_from_slice(head);
+                all.extend_from_slice(&chunk);
+                rest = Some(all);
+            }
+        }
+    }
+    Ok(rest.map(BytesMut::freeze).or(first).unwrap_or_default())
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn meta(status: StatusCode, headers: &HeaderMap, bytes: u64) -> Meta {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    Meta {
+        status: status.as_u16(),
+        request_id: text("x-request-id")
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned),
+        server_time: text(DATE.as_str()).and_then(http_date),
+        bytes,
+    }
+}
+
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(text)
+        .ok()
+        .map(|time| time.with_timezone(&Utc))
+}
+
+/// `Retry-After` in seconds, or as a date, which only the server's own clock can tell.
+fn retry_after(headers: &HeaderMap, server_time: Option<DateTime<Utc>>) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    (http_date(text)? - server_time?).to_std().ok()
+}

@@ -1,0 +1,305 @@
+//! From bytes to values, with the place of a fault and without quoting what stands there.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::error::{DecodeError, DecodeProblem, Error, Operation, Result};
+use crate::fetched::{Meta, RawPage};
+
+/// Reads a whole body as a `T`.
+///
+/// `serde_json` refuses nesting deeper than 128 levels wherever values are built.
+pub(crate) fn decode<T: DeserializeOwned>(
+    body: &[u8],
+    operation: &Operation,
+    meta: &Meta,
+) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| fault(&error, body, "", operation, meta))
+}
+
+/// Reads one row of a page.
+pub(crate) fn decode_row<T: DeserializeOwned>(
+    row: &[u8],
+    items_key: &str,
+    index: usize,
+    operation: &Operation,
+    meta: &Meta,
+) -> Result<T> {
+    serde_json::from_slice(row).map_err(|error| {
+        fault(
+            &error,
+            row,
+            &format!("{items_key}[{index}]"),
+            operation,
+            meta,
+        )
+    })
+}
+
+/// What a page's envelope holds besides its rows.
+pub(crate) type EnvelopeExtra = Map<String, Value>;
+
+/// Reads a collection's envelope and cuts the body into rows, without copying them.
+///
+/// Nothing inside a row is looked at but its first byte and what it takes to find its end; the
+/// scan for that end does not recurse, so deep nesting cannot overflow the stack.
+pub(crate) fn raw_page(
+    body: &Bytes,
+    items_key: &'static str,
+    keep_extra: bool,
+    operation: &Operation,
+    meta: Meta,
+) -> Result<(RawPage, EnvelopeExtra)> {
+    let fail = |problem, path: String| {
+        let request_id = meta.request_id.clone();
+        let operation = operation.clone();
+        Err(Error::Decode(Box::new(DecodeError {
+            operation,
+            path,
+            problem,
+            request_id,
+        })))
+    };
+    // One check for the whole body; `serde_json` would otherwise check every row by itself.
+    let Ok(text) = std::str::from_utf8(body) else {
+        return fail(DecodeProblem::Syntax, "$".to_owned());
+    };
+    let mut source = serde_json::Deserializer::from_str(text);
+    let envelope = EnvelopeSeed {
+        items_key,
+        keep_extra,
+    }
+    .deserialize(&mut source)
+    .and_then(|envelope| source.end().map(|()| envelope))
+    .map_err(|error| fault(&error, body, "", operation, &meta))?;
+    let Some(raw_rows) = envelope.rows else {
+        return fail(DecodeProblem::MissingItems, items_key.to_owned());
+    };
+    let mut rows = Vec::with_capacity(raw_rows.len());
+    for (index, row) in raw_rows.into_iter().enumerate() {
+        let row = row.get().as_bytes();
+        if row.first() != Some(&b'{') {
+            return fail(DecodeProblem::Shape, format!("{items_key}[{index}]"));
+        }
+        rows.push(body.slice_ref(row));
+    }
+    Ok((
+        RawPage {
+            rows,
+            total_items: envelope.total_items,
+            meta,
+        },
+        envelope.extra,
+    ))
+}
+
+struct Envelope<'a> {
+    rows: Option<Vec<&'a RawValue>>,
+    total_items: Option<u64>,
+    extra: EnvelopeExtra,
+}
+
+/// The key of the items differs between collections, which derived code cannot express.
+struct EnvelopeSeed {
+    items_key: &'static str,
+    keep_extra: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for EnvelopeSeed {
+    type Value = Envelope<'de>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(
+        self,
+        source: D,
+    ) -> Result<Envelope<'de>, D::Error> {
+        source.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for EnvelopeSeed {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a collection")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
+        let mut envelope = Envelope {
+            rows: None,
+            total_items: None,
+            extra: Map::new(),
+        };
+        while let Some(key) = map.next_key::<String>()? {
+            if key == self.items_key {
+                envelope.rows = map.next_value()?;
+            } else if key == "total_items" {
+                let total: &RawValue = map.next_value()?;
+                envelope.total_items = serde_json::from_str(total.get()).ok();
+            } else if self.keep_extra {
+                envelope.extra.insert(key, map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(envelope)
+    }
+}
+
+fn fault(
+    error: &serde_json::Error,
+    text: &[u8],
+    prefix: &str,
+    operation: &Operation,
+    meta: &Meta,
+) -> Error {
+    // The error's own message may quote a value. Its class and place may not.
+    let problem = match error.classify() {
+        Category::Eof => DecodeProblem::Truncated,
+        Category::Data => DecodeProblem::Shape,
+        Category::Syntax | Category::Io => DecodeProblem::Syntax,
+    };
+    let inner = path_at(text, offset_of(text, error.line(), error.column()));
+    let mut path = prefix.to_owned();
+    if !prefix.is_empty() && !inner.is_empty() && !inner.starts_with('[') {
+        path.push('.');
+    }
+    path.push_str(&inner);
+    if path.is_empty() {
+        path.push('$');
+    }
+    Error::Decode(Box::new(DecodeError {
+        operation: operation.clone(),
+        path,
+        problem,
+        request_id: meta.request_id.clone(),
+    }))
+}
+
+/// The byte that `serde_json` calls line and column, both counted from 1.
+fn offset_of(text: &[u8], line: usize, column: usize) -> usize {
+    let start: usize = text
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(line.saturating_sub(1))
+        .map(<[u8]>::len)
+        .sum();
+    (start + column).min(text.len())
+}
+
+/// A place inside a container.
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// Deepest place that is spelled out.
+const LONGEST_PATH: usize = 12;
+
+/// The path of the value that ends at, or spans, byte `offset`.
+fn path_at(text: &[u8], offset: usize) -> String {
+    let mut stack: Vec<Step> = Vec::new();
+    let mut expects_key = false;
+    let mut at = 0;
+    while at < offset {
+        match text.get(at) {
+            None => break,
+            Some(b'{') => {
+                stack.push(Step::Key(String::new()));
+                expects_key = true;
+            }
+            Some(b'[') => stack.push(Step::Index(0)),
+            Some(b'}' | b']') => {
+                stack.pop();
+                expects_key = false;
+            }
+            Some(b',') => match stack.last_mut() {
+                Some(Step::Index(index)) => *index += 1,
+                Some(Step::Key(_)) => expects_key = true,
+                None => {}
+            },
+            Some(b'"') => {
+                let end = end_of_string(text, at + 1);
+                if expects_key && let Some(Step::Key(key)) = stack.last_mut() {
+                    *key = printable_key(text.get(at + 1..end).unwrap_or_default());
+                    expects_key = false;
+                }
+                at = end;
+            }
+            Some(_) => {}
+        }
+        at += 1;
+    }
+    let mut path = String::new();
+    for step in stack.iter().take(LONGEST_PATH) {
+        match step {
+            Step::Key(key) if key.is_empty() => {}
+            Step::Key(key) if path.is_empty() => path.push_str(key),
+            Step::Key(key) => {
+                path.push('.');
+                path.push_str(key);
+            }
+            Step::Index(index) => {
+                // Writing to a String cannot fail.
+                let _ = write!(path, "[{index}]");
+            }
+        }
+    }
+    path
+}
+
+/// The closing quote of the string that begins at `from`, or the end of the text.
+fn end_of_string(text: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// A key that is a plain word; any other could be data.
+fn printable_key(key: &[u8]) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    if !key.is_empty() && key.len() <= 40 && key.iter().all(plain) {
+        String::from_utf8_lossy(key).into_owned()
+    } else {
+        "?".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_at;
+
+    fn path_of(text: &str, needle: &str) -> String {
+        let offset = text.find(needle).unwrap() + needle.len();
+        path_at(text.as_bytes(), offset)
+    }
+
+    #[test]
+    fn the_path_names_the_value_at_an_offset() {
+        let text = r#"{"a":1,"members":[{"id":"x"},{"tags":[{"id":1},{"id":true}]}],"b,{":[2]}"#;
+        assert_eq!(path_of(text, "1"), "a");
+        assert_eq!(path_of(text, "true"), "members[1].tags[1].id");
+        assert_eq!(path_of(text, "2"), "?[0]");
+    }
+
+    #[test]
+    fn keys_that_could_be_data_are_not_shown() {
+        assert_eq!(path_of(r#"{"ann@corp.invalid":7}"#, "7"), "?");
+    }
+
+    #[test]
+    fn broken_text_still_has_a_path() {
+        for text in ["", "{", "}", "[,,", "{\"a", "{\"a\\", "]]]]", "{\"a\":\"\\"] {
+            let _ = path_at(text.as_bytes(), text.len() + 3);
+        }
+    }
+}

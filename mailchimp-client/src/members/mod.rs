@@ -1,0 +1,219 @@
+//! `/lists/{list_id}/members`.
+
+mod activity;
+mod member;
+mod requests;
+mod write;
+
+use bytes::Bytes;
+use futures::Stream;
+use http::Method;
+use md5::{Digest, Md5};
+
+use crate::client::Client;
+use crate::error::Result;
+use crate::fetched::{Fetched, RawPage};
+use crate::paging::{Collection, Page};
+use crate::path::Path;
+use crate::query::Query;
+
+pub use activity::{Activity, ActivityAction, FeedItem, FeedKind};
+pub use member::{
+    EcommerceData, EmailType, Location, MarketingPermission, Member, MemberStats, MemberStatus,
+    MergeValue, Note, SmsStatus, Tag,
+};
+pub use requests::{
+    GetMember, InterestMatch, ListActivity, ListFeed, ListMemberTags, ListMembers, MemberSort,
+};
+pub use write::{Coordinates, MemberWrite, PermissionWrite, TagWrite};
+
+const MEMBERS: &str = "/lists/{list_id}/members";
+const MEMBER: &str = "/lists/{list_id}/members/{subscriber_hash}";
+const TAGS: &str = "/lists/{list_id}/members/{subscriber_hash}/tags";
+
+/// The id Mailchimp gives to an address: MD5 of its lower-cased UTF-8 form, in hex.
+pub fn subscriber_hash(email_address: &str) -> String {
+    use std::fmt::Write;
+    let digest = Md5::digest(email_address.trim().to_lowercase());
+    digest
+        .iter()
+        .fold(String::with_capacity(32), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+/// The members of one audience; made by [`crate::ListHandle::members`].
+///
+/// Where a method takes a `key`, that is the subscriber hash, the contact id or the address of a
+/// member. An address is sent as its hash, which all endpoints accept and which keeps it out of
+/// URLs and their logs.
+#[derive(Debug, Clone)]
+pub struct Members {
+    client: Client,
+    list_id: String,
+}
+
+impl Members {
+    pub(crate) fn new(client: Client, list_id: String) -> Self {
+        Self { client, list_id }
+    }
+
+    fn path(&self, template: &'static str, key: &str) -> Result<Path> {
+        if key.contains('@') {
+            Path::new(template, &[&self.list_id, &subscriber_hash(key)])
+        } else {
+            Path::new(template, &[&self.list_id, key])
+        }
+    }
+
+    fn collection(&self) -> Result<Collection> {
+        let path = Path::new(MEMBERS, &[&self.list_id])?;
+        Ok(Collection {
+            client: self.client.clone(),
+            path,
+            items_key: "members",
+        })
+    }
+
+    /// One page of members. Archived members are left out unless asked for by status.
+    pub async fn list(&self, request: &ListMembers) -> Result<Fetched<Page<Member>>> {
+        self.collection()?.page(request.selection()?).await
+    }
+
+    /// One page of members, left as JSON.
+    pub async fn list_raw(&self, request: &ListMembers) -> Result<RawPage> {
+        self.collection()?.rows(request.selection()?).await
+    }
+
+    /// All members that match, page after page by offset.
+    ///
+    /// The audience may change meanwhile: such a walk can miss members and see others twice.
+    /// To read an audience completely, read closed windows of `last_changed` instead.
+    pub fn stream(
+        &self,
+        request: &ListMembers,
+    ) -> Result<impl Stream<Item = Result<Member>> + Send + 'static> {
+        Ok(self.collection()?.stream(request.selection()?))
+    }
+
+    /// One member. An archived one is found; a deleted or re-addressed one is not.
+    pub async fn get(&self, key: &str, request: &GetMember) -> Result<Fetched<Member>> {
+        self.client
+            .get(&self.path(MEMBER, key)?, &request.query()?)
+            .await
+    }
+
+    /// One member, as the body's bytes.
+    pub async fn get_raw(&self, key: &str) -> Result<Fetched<Bytes>> {
+        self.client
+            .get_bytes(&self.path(MEMBER, key)?, &Query::new())
+            .await
+    }
+
+    /// Creates or changes a member (`PUT`). Revives an archived one when a status is given.
+    pub async fn upsert(&self, key: &str, body: &MemberWrite) -> Result<Fetched<Member>> {
+        self.write(Method::PUT, key, body).await
+    }
+
+    /// Changes an existing member (`PATCH`). Refused for archived members.
+    pub async fn update(&self, key: &str, body: &MemberWrite) -> Result<Fetched<Member>> {
+        self.write(Method::PATCH, key, body).await
+    }
+
+    async fn write(
+        &self,
+        method: Method,
+        key: &str,
+        body: &MemberWrite,
+    ) -> Result<Fetched<Member>> {
+        let mut query = Query::new();
+        query.flag(
+            "skip_merge_validation",
+            body.skip_merge_validation.then_some(true),
+        );
+        self.client
+            .write(method, &self.path(MEMBER, key)?, &query, Some(body), true)
+            .await
+    }
+
+    /// Archives a member (`DELETE`). A second time is refused with 405, which after a repeated
+    /// request can also mean that the first try went through.
+    pub async fn archive(&self, key: &str) -> Result<Fetched<()>> {
+        self.client
+            .change(Method::DELETE, &self.path(MEMBER, key)?, None::<&()>, true)
+            .await
+    }
+
+    /// Erases a member and its personal data. The address cannot be added again by API or import.
+    pub async fn delete_permanently(&self, key: &str) -> Result<Fetched<()>> {
+        const DELETE: &str = "/lists/{list_id}/members/{subscriber_hash}/actions/delete-permanent";
+        self.client
+            .change(Method::POST, &self.path(DELETE, key)?, None::<&()>, false)
+            .await
+    }
+
+    /// One page of a member's tags, which are not limited to the 50 inside a member.
+    pub async fn tags(&self, key: &str, request: &ListMemberTags) -> Result<Fetched<Page<Tag>>> {
+        let path = self.path(TAGS, key)?;
+        Collection {
+            client: self.client.clone(),
+            path,
+            items_key: "tags",
+        }
+        .page(request.selection()?)
+        .await
+    }
+
+    /// Puts tags on a member and takes others off; tags not named stay. Setting what is set
+    /// changes nothing, so this is repeated like a `PUT`.
+    ///
+    /// `is_syncing` keeps automations that wait for these tags from starting.
+    pub async fn set_tags(
+        &self,
+        key: &str,
+        tags: &[TagWrite],
+        is_syncing: bool,
+    ) -> Result<Fetched<()>> {
+        let body = write::TagsWrite { tags, is_syncing };
+        self.client
+            .change(Method::POST, &self.path(TAGS, key)?, Some(&body), true)
+            .await
+    }
+
+    /// The last 50 events of a member.
+    pub async fn activity(
+        &self,
+        key: &str,
+        request: &ListActivity,
+    ) -> Result<Fetched<Page<Activity>>> {
+        let path = self.path("/lists/{list_id}/members/{subscriber_hash}/activity", key)?;
+        Collection {
+            client: self.client.clone(),
+            path,
+            items_key: "activity",
+        }
+        .page(request.selection()?)
+        .await
+    }
+
+    /// One page of a member's activity feed. Its envelope has no `total_items`.
+    pub async fn activity_feed(
+        &self,
+        key: &str,
+        request: &ListFeed,
+    ) -> Result<Fetched<Page<FeedItem>>> {
+        let path = self.path(
+            "/lists/{list_id}/members/{subscriber_hash}/activity-feed",
+            key,
+        )?;
+        Collection {
+            client: self.client.clone(),
+            path,
+            items_key: "activity",
+        }
+        .page(request.selection()?)
+        .await
+    }
+}
