@@ -1,0 +1,91 @@
+//! For each call into source, sink and store: fail it, or kill the process at it, start again, and compare.
+
+use std::sync::Arc;
+
+use sync_core::{Import, MemorySink, Outcome, Shutdown};
+use sync_testkit::{
+    Fault, FaultPlan, FaultySink, FaultySource, FaultyState, ScriptedSource, TestRecord, present,
+    removed,
+};
+
+use crate::world::{TestPipeline, World};
+
+/// A first load, a change, a removal that only the search finds, and one that reappears.
+fn world() -> World {
+    let source = ScriptedSource::new()
+        .batch([present("a", "1"), present("b", "1"), present("c", "1")])
+        .batch([present("d", "1"), present("a", "2")])
+        .batch([removed("b"), present("e", "1")]);
+    World::new(source)
+}
+
+fn with_faults(world: &World, plan: &FaultPlan) -> TestPipeline {
+    world
+        .with(
+            Arc::new(FaultySource::new(world.source.clone(), plan.clone())),
+            Box::new(FaultySink::new(
+                MemorySink::for_handle(&world.sink),
+                plan.clone(),
+            )),
+            Arc::new(FaultyState::new(world.state.clone(), plan.clone())),
+        )
+        .build()
+}
+
+/// Three runs; between them the source changes in ways that only some of them see. `struck` is the run that the plan hits.
+async fn live(world: &World, plan: &FaultPlan) {
+    for step in 0..3 {
+        match step {
+            1 => {
+                world.source.vanish("d");
+                world.source.push([present("f", "1")]);
+                world.clock.advance(chrono::TimeDelta::hours(25));
+            }
+            2 => {
+                world.source.appear(TestRecord::new("d", "2"));
+                world.source.push([present("d", "2")]);
+            }
+            _ => {}
+        }
+        let mut pipeline = with_faults(world, plan);
+        let never = Shutdown::never();
+        // A killed process is a future that is dropped where it stands.
+        tokio::select! {
+            biased;
+            _ = pipeline.run(&never) => {}
+            () = plan.strikes() => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn any_failure_or_kill_at_any_call_loses_nothing() {
+    let calls = {
+        let world = world();
+        let plan = FaultPlan::none();
+        live(&world, &plan).await;
+        assert_eq!(world.delivered(), world.expected());
+        plan.calls()
+    };
+    assert!(
+        calls > 60,
+        "the story must reach every kind of call, it made {calls}"
+    );
+    for fault in Fault::ALL {
+        for n in 0..calls {
+            let world = world();
+            let plan = FaultPlan::nth(n, fault);
+            live(&world, &plan).await;
+            assert!(plan.struck(), "call {n} was not reached with {fault:?}");
+            // One clean run after the world stands still, late enough to search for removals.
+            world.clock.advance(chrono::TimeDelta::hours(25));
+            let run = world.pipeline().run(&Shutdown::never()).await;
+            assert_eq!(
+                run.outcome,
+                Some(Outcome::Complete),
+                "call {n}, {fault:?}: {run:?}"
+            );
+            assert_eq!(world.delivered(), world.expected(), "call {n}, {fault:?}");
+        }
+    }
+}
