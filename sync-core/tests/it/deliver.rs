@@ -72,6 +72,18 @@ async fn two_versions_between_commits_end_with_the_newer() {
 }
 
 #[tokio::test]
+async fn what_an_open_interval_will_write_counts_for_the_next_batch() {
+    let source = ScriptedSource::new()
+        .batch([present("a", "1")])
+        .batch([present("a", "1"), removed("a")]);
+    let world = World::new(source);
+    let run = world.pipeline().run(&Shutdown::never()).await;
+    assert_eq!(run.counts.unchanged, 1);
+    assert_eq!(world.delivered(), []);
+    assert!(!world.ledger_has("a").await);
+}
+
+#[tokio::test]
 async fn fingerprints_forgotten_means_everything_again() {
     let world = World::new(two_batches());
     world.pipeline().run(&Shutdown::never()).await;
@@ -144,14 +156,14 @@ impl Sink<JsonRecord> for Picky {
     }
 }
 
-fn picky(world: &World, refuses: &'static [&'static str], late: bool) -> Box<Picky> {
+fn picky(world: &World, refuses: &'static [&'static str], late: bool) -> Picky {
     let inner = MemorySink::for_handle(&world.sink);
-    Box::new(Picky {
+    Picky {
         inner,
         refuses,
         late,
         pending: Vec::new(),
-    })
+    }
 }
 
 #[tokio::test]
@@ -159,7 +171,7 @@ async fn a_refused_record_is_written_down_and_the_others_go_on() {
     for late in [false, true] {
         let world = World::new(two_batches());
         let source = Arc::new(world.source.clone());
-        let sink = picky(&world, &["b"], late);
+        let sink = Box::new(picky(&world, &["b"], late));
         let mut pipeline = world.with(source, sink, world.state.clone()).build();
         let run = pipeline.run(&Shutdown::never()).await;
         assert_eq!(run.outcome, Some(Outcome::Partial));

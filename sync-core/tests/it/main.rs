@@ -1,5 +1,7 @@
 //! The engine against scripted sources, faulty parts and a memory store.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod crash;
 mod deliver;
 mod jsonl;
