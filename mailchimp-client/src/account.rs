@@ -8,24 +8,13 @@ use crate::fetched::Fetched;
 use crate::field::Timestamp;
 use crate::open_enum::open_enum;
 use crate::path::Path;
-use crate::query::Query;
+use crate::query::{FieldSelection, Query};
 use crate::record::record;
-
-/// What [`Client::account`] sends.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct GetAccount {
-    /// Members of the answer to send.
-    pub fields: Vec<String>,
-    /// Members of the answer to leave out.
-    pub exclude_fields: Vec<String>,
-}
 
 impl Client {
     /// The account (`GET /`): also the cheapest proof that the credential works.
-    pub async fn account(&self, request: &GetAccount) -> Result<Fetched<Account>> {
-        let mut query = Query::new();
-        query.selection(&request.fields, &request.exclude_fields)?;
-        self.get(&Path::new("/", &[])?, &query).await
+    pub async fn account(&self, request: &FieldSelection) -> Result<Fetched<Account>> {
+        self.get(&Path::new("/", &[])?, &request.query()?).await
     }
 
     /// Whether the API answers (`GET /ping`).

@@ -61,6 +61,31 @@ impl Selection {
     }
 }
 
+/// Page of a collection that takes no other parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PageRequest {
+    /// Rows per page; the server's default is 10, its documented maximum 1000.
+    pub count: Option<u32>,
+    /// Rows to skip.
+    pub offset: Option<u64>,
+    /// Members of the answer to send, as paths below the envelope: `tags.name`, `total_items`.
+    pub fields: Vec<String>,
+    /// Members of the answer to leave out. What matches nothing is ignored by the server.
+    pub exclude_fields: Vec<String>,
+}
+
+impl PageRequest {
+    pub(crate) fn selection(&self) -> Result<Selection> {
+        let mut query = Query::new();
+        query.selection(&self.fields, &self.exclude_fields)?;
+        Ok(Selection {
+            filters: query,
+            count: self.count,
+            offset: self.offset,
+        })
+    }
+}
+
 /// A collection of one endpoint: where it is and under which key its items are.
 #[derive(Clone)]
 pub(crate) struct Collection {

@@ -84,6 +84,25 @@ impl Query {
     }
 }
 
+/// Which members of an answer are sent, for resources that take no other parameters.
+///
+/// Paths have no prefix: `stats.member_count`. Only one of the two may be given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FieldSelection {
+    /// Members to send; empty for all.
+    pub fields: Vec<String>,
+    /// Members to leave out. What matches nothing is ignored by the server.
+    pub exclude_fields: Vec<String>,
+}
+
+impl FieldSelection {
+    pub(crate) fn query(&self) -> Result<Query> {
+        let mut query = Query::new();
+        query.selection(&self.fields, &self.exclude_fields)?;
+        Ok(query)
+    }
+}
+
 impl fmt::Debug for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.pairs.iter().map(|(name, _)| *name).collect();

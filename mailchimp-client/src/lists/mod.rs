@@ -1,6 +1,10 @@
 //! `/lists`: Mailchimp's name for audiences.
 
+mod interests;
 mod list;
+mod merge_fields;
+mod segments;
+mod webhooks;
 
 use std::fmt;
 
@@ -10,13 +14,24 @@ use futures::Stream;
 use crate::client::Client;
 use crate::error::Result;
 use crate::fetched::Fetched;
-use crate::members::Members;
+use crate::members::{Members, Tag};
 use crate::open_enum::{SortDir, open_enum};
-use crate::paging::{Collection, Page, Selection};
+use crate::paging::{Collection, Page, PageRequest, Selection};
 use crate::path::Path;
 use crate::query::Query;
 
+pub use interests::{
+    Interest, InterestCategories, InterestCategory, InterestCategoryType, ListInterestCategories,
+};
 pub use list::{CampaignDefaults, List, ListContact, ListStats, ListVisibility};
+pub use merge_fields::{
+    ListMergeFields, MergeField, MergeFieldOptions, MergeFieldType, MergeFields,
+};
+pub use segments::{
+    GetSegment, ListSegmentMembers, ListSegments, Segment, SegmentInclude, SegmentOptions,
+    SegmentType, Segments,
+};
+pub use webhooks::{Webhook, WebhookEvents, WebhookSources, WebhookWrite, Webhooks};
 
 /// The audiences of an account; made by [`Client::lists`].
 #[derive(Debug, Clone)]
@@ -147,6 +162,61 @@ impl ListHandle {
     pub fn members(&self) -> Members {
         Members::new(self.client.clone(), self.list_id.clone())
     }
+
+    /// What it stores about its members.
+    pub fn merge_fields(&self) -> MergeFields {
+        MergeFields::new(self.client.clone(), self.list_id.clone())
+    }
+
+    /// Its groups.
+    pub fn interest_categories(&self) -> InterestCategories {
+        InterestCategories::new(self.client.clone(), self.list_id.clone())
+    }
+
+    /// Its segments.
+    pub fn segments(&self) -> Segments {
+        Segments::new(self.client.clone(), self.list_id.clone())
+    }
+
+    /// Its webhooks.
+    pub fn webhooks(&self) -> Webhooks {
+        Webhooks::new(self.client.clone(), self.list_id.clone())
+    }
+
+    /// One page of its tags. `name` is the beginning of their names, in any case; all without it.
+    ///
+    /// The page is not documented for this endpoint, but honoured by the live API.
+    pub async fn search_tags(
+        &self,
+        name: Option<&str>,
+        page: &PageRequest,
+    ) -> Result<Fetched<Page<Tag>>> {
+        self.tags()?.page(tag_selection(name, page)?).await
+    }
+
+    /// All tags whose names begin with `name`, in any case; all without it.
+    pub fn tag_stream(
+        &self,
+        name: Option<&str>,
+        page: &PageRequest,
+    ) -> Result<impl Stream<Item = Result<Tag>> + Send + 'static> {
+        Ok(self.tags()?.stream(tag_selection(name, page)?))
+    }
+
+    fn tags(&self) -> Result<Collection> {
+        let path = Path::new("/lists/{list_id}/tag-search", &[&self.list_id])?;
+        Ok(Collection {
+            client: self.client.clone(),
+            path,
+            items_key: "tags",
+        })
+    }
+}
+
+fn tag_selection(name: Option<&str>, page: &PageRequest) -> Result<Selection> {
+    let mut selection = page.selection()?;
+    selection.filters.text("name", name);
+    Ok(selection)
 }
 
 /// What [`ListHandle::get`] sends.

@@ -13,18 +13,16 @@ use md5::{Digest, Md5};
 use crate::client::Client;
 use crate::error::Result;
 use crate::fetched::{Fetched, RawPage};
-use crate::paging::{Collection, Page};
+use crate::paging::{Collection, Page, PageRequest};
 use crate::path::Path;
-use crate::query::Query;
+use crate::query::{FieldSelection, Query};
 
 pub use activity::{Activity, ActivityAction, FeedItem, FeedKind};
 pub use member::{
     EcommerceData, EmailType, Location, MarketingPermission, Member, MemberStats, MemberStatus,
     MergeValue, Note, SmsStatus, Tag,
 };
-pub use requests::{
-    GetMember, InterestMatch, ListActivity, ListFeed, ListMemberTags, ListMembers, MemberSort,
-};
+pub use requests::{InterestMatch, ListActivity, ListFeed, ListMembers, MemberSort};
 pub use write::{Coordinates, MemberWrite, PermissionWrite, TagWrite};
 
 const MEMBERS: &str = "/lists/{list_id}/members";
@@ -99,7 +97,7 @@ impl Members {
     }
 
     /// One member. An archived one is found; a deleted or re-addressed one is not.
-    pub async fn get(&self, key: &str, request: &GetMember) -> Result<Fetched<Member>> {
+    pub async fn get(&self, key: &str, request: &FieldSelection) -> Result<Fetched<Member>> {
         self.client
             .get(&self.path(MEMBER, key)?, &request.query()?)
             .await
@@ -155,7 +153,7 @@ impl Members {
     }
 
     /// One page of a member's tags, which are not limited to the 50 inside a member.
-    pub async fn tags(&self, key: &str, request: &ListMemberTags) -> Result<Fetched<Page<Tag>>> {
+    pub async fn tags(&self, key: &str, request: &PageRequest) -> Result<Fetched<Page<Tag>>> {
         let path = self.path(TAGS, key)?;
         Collection {
             client: self.client.clone(),

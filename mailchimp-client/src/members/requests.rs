@@ -136,48 +136,6 @@ impl ListMembers {
     }
 }
 
-/// What [`super::Members::get`] sends.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct GetMember {
-    /// Members of the answer to send, without a prefix.
-    pub fields: Vec<String>,
-    /// Members of the answer to leave out.
-    pub exclude_fields: Vec<String>,
-}
-
-impl GetMember {
-    pub(super) fn query(&self) -> Result<Query> {
-        let mut query = Query::new();
-        query.selection(&self.fields, &self.exclude_fields)?;
-        Ok(query)
-    }
-}
-
-/// Page of [`super::Members::tags`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ListMemberTags {
-    /// Rows per page.
-    pub count: Option<u32>,
-    /// Rows to skip.
-    pub offset: Option<u64>,
-    /// Members of the answer to send.
-    pub fields: Vec<String>,
-    /// Members of the answer to leave out.
-    pub exclude_fields: Vec<String>,
-}
-
-impl ListMemberTags {
-    pub(super) fn selection(&self) -> Result<Selection> {
-        let mut query = Query::new();
-        query.selection(&self.fields, &self.exclude_fields)?;
-        Ok(Selection {
-            filters: query,
-            count: self.count,
-            offset: self.offset,
-        })
-    }
-}
-
 /// Filters of [`super::Members::activity`], which has no pages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListActivity {
