@@ -1,0 +1,277 @@
+//! One member of an audience, as the API gave it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use sync_core::{AsJson, Key, Keyed};
+
+/// A member as it was when its row was read.
+///
+/// It knows its identity and keeps the rest as the JSON that came: what a member means is the mapping's business.
+/// `Debug` shows ids and the size, as the row is personal.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MemberRow {
+    list_id: Arc<str>,
+    key: Key,
+    id: Option<Box<str>>,
+    last_changed: Option<DateTime<Utc>>,
+    archived: bool,
+    raw: Bytes,
+}
+
+impl MemberRow {
+    /// A member from its JSON object; `None` if that is no object or has neither `contact_id` nor `id`.
+    ///
+    /// Only identity, `last_changed` and `status` are looked at, and each may be missing or of another type.
+    pub fn from_json(list_id: &Arc<str>, raw: Bytes) -> Option<Self> {
+        let identity = Identity::of(&raw)?;
+        let archived = identity.status.as_deref() == Some("archived");
+        Self::new(list_id, &identity, archived, raw.clone())
+    }
+
+    pub(crate) fn new(
+        list_id: &Arc<str>,
+        identity: &Identity<'_>,
+        archived: bool,
+        raw: Bytes,
+    ) -> Option<Self> {
+        Some(Self {
+            list_id: list_id.clone(),
+            key: identity.key()?,
+            id: identity.id.as_deref().map(Box::from),
+            last_changed: identity.last_changed(),
+            archived,
+            raw: on_one_line(raw),
+        })
+    }
+
+    /// The audience.
+    pub fn list_id(&self) -> &Arc<str> {
+        &self.list_id
+    }
+
+    /// The `id`: MD5 of the lower-cased address, so another one after a change of address. `None` if the row had none.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// When the member last changed, in whole seconds; `None` if the row did not say.
+    pub fn last_changed(&self) -> Option<DateTime<Utc>> {
+        self.last_changed
+    }
+
+    /// Whether the member is archived.
+    pub fn is_archived(&self) -> bool {
+        self.archived
+    }
+
+    /// The member's JSON object as it came, on one line.
+    pub fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+}
+
+/// Keyed by `contact_id`, which survives a change of address; by `id` where there is none.
+impl Keyed for MemberRow {
+    fn key(&self) -> Key {
+        self.key.clone()
+    }
+}
+
+impl AsJson for MemberRow {
+    fn as_json(&self) -> Bytes {
+        self.raw.clone()
+    }
+}
+
+impl fmt::Debug for MemberRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemberRow")
+            .field("list_id", &self.list_id)
+            .field("key", &self.key)
+            .field("id", &self.id)
+            .field("last_changed", &self.last_changed)
+            .field("archived", &self.archived)
+            .field("bytes", &self.raw.len())
+            .finish()
+    }
+}
+
+/// Line breaks can only stand between JSON tokens, where any white space does.
+fn on_one_line(raw: Bytes) -> Bytes {
+    if !raw.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return raw;
+    }
+    let spaced = raw.iter().map(|&byte| {
+        if matches!(byte, b'\n' | b'\r') {
+            b' '
+        } else {
+            byte
+        }
+    });
+    spaced.collect::<Vec<u8>>().into()
+}
+
+/// What the source needs of a row, read leniently: a value of another type counts as missing.
+#[derive(Deserialize)]
+pub(crate) struct Identity<'a> {
+    #[serde(borrow, default, deserialize_with = "text")]
+    contact_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    last_changed: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    status: Option<Cow<'a, str>>,
+}
+
+impl<'a> Identity<'a> {
+    /// `None` if this is not a JSON object.
+    pub(crate) fn of(raw: &'a [u8]) -> Option<Self> {
+        // serde would take an array for an object whose fields are in order.
+        let object = raw.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+        if object {
+            serde_json::from_slice(raw).ok()
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn key(&self) -> Option<Key> {
+        self.contact_id
+            .as_deref()
+            .or(self.id.as_deref())
+            .map(Key::new)
+    }
+
+    pub(crate) fn last_changed(&self) -> Option<DateTime<Utc>> {
+        let time = DateTime::parse_from_rfc3339(self.last_changed.as_deref()?).ok()?;
+        // Windows are whole seconds; should a fraction ever come, the second it lies in decides.
+        DateTime::from_timestamp(time.timestamp(), 0)
+    }
+}
+
+/// A string that is not empty; `None` for everything else.
+fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    struct Text;
+
+    impl<'de> Visitor<'de> for Text {
+        type Value = Option<Cow<'de, str>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("any JSON value")
+        }
+
+        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+            Ok((!text.is_empty()).then_some(Cow::Borrowed(text)))
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok((!text.is_empty()).then(|| Cow::Owned(text.to_owned())))
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok(None)
+        }
+    }
+
+    from.deserialize_any(Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn row(json: &'static str) -> Option<MemberRow> {
+        MemberRow::from_json(&Arc::from("a1"), Bytes::from_static(json.as_bytes()))
+    }
+
+    #[test]
+    fn contact_id_is_the_key_and_id_stands_in() {
+        let both = row(r#"{"id":"m","contact_id":"c"}"#).expect("has ids");
+        assert_eq!((both.key().as_str(), both.id()), ("c", Some("m")));
+        let blank = row(r#"{"id":"m","contact_id":""}"#).expect("has an id");
+        assert_eq!(blank.key().as_str(), "m");
+        assert!(row(r#"{"contact_id":null,"id":7}"#).is_none());
+        assert!(row(r#"["c","m"]"#).is_none());
+    }
+
+    #[test]
+    fn times_of_any_zone_become_whole_utc_seconds() {
+        let row = row(r#"{"id":"m","last_changed":"2026-03-01T13:00:00.9+01:00"}"#).expect("id");
+        assert_eq!(row.last_changed(), "2026-03-01T12:00:00Z".parse().ok());
+    }
+
+    #[test]
+    fn a_row_without_time_is_still_a_row() {
+        for json in [
+            r#"{"id":"m","last_changed":""}"#,
+            r#"{"id":"m","last_changed":{"a":[1]}}"#,
+        ] {
+            assert_eq!(row(json).expect("id").last_changed(), None);
+        }
+    }
+
+    #[test]
+    fn json_is_given_back_on_one_line() {
+        let row = row("{\"id\":\"m\",\r\n\"status\":\"archived\"}").expect("id");
+        assert!(row.is_archived());
+        assert!(!row.as_json().contains(&b'\n'));
+        assert!(serde_json::from_slice::<serde_json::Value>(&row.as_json()).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_nothing_personal() {
+        let row = row(r#"{"id":"m","email_address":"someone@mail.test"}"#).expect("id");
+        assert!(!format!("{row:?}").contains("mail.test"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_row_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = MemberRow::from_json(&Arc::from("a1"), bytes.into());
+        }
+
+        #[test]
+        fn any_value_of_any_field_keeps_the_row(
+            field in "contact_id|last_changed|status",
+            value in "null|true|-1|1.5|\"[a-z]{0,5}\"|\\[1\\]|\\{\"a\":1\\}",
+        ) {
+            let json = format!(r#"{{"id":"m","{field}":{value}}}"#);
+            prop_assert!(MemberRow::from_json(&Arc::from("a1"), json.into()).is_some());
+        }
+    }
+}

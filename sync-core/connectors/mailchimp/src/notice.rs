@@ -1,0 +1,43 @@
+//! What a reader does that an operator may want to know, beside what the engine reports anyway.
+
+use chrono::{DateTime, Utc};
+
+/// Hears notices. Called inline: return at once.
+pub trait ReadHooks: Send + Sync {
+    /// Something worth a line in the log happened while reading an audience.
+    fn on_notice(&self, list_id: &str, notice: &Notice);
+}
+
+/// Hooks that hear nothing.
+impl ReadHooks for () {
+    fn on_notice(&self, _list_id: &str, _notice: &Notice) {}
+}
+
+/// Something worth a line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The server's time is missing or far from ours, so neither is trusted: the run is complete only up to the newest
+    /// member it delivers.
+    ServerTimeDistrusted {
+        /// The server's time, if it gave one.
+        server: Option<DateTime<Utc>>,
+        /// Our time.
+        local: DateTime<Utc>,
+    },
+    /// A page timed out or the server failed over it; it is asked for in a smaller size.
+    PageShrunk {
+        /// Members asked for from now on.
+        count: u32,
+    },
+    /// Members of one second left it, or their order changed, while it was read in several pages: it is read again.
+    SecondReadAgain {
+        /// The second.
+        second: DateTime<Utc>,
+    },
+    /// A part could not be read; it is tried once more at the end of the run.
+    PartPutOff {
+        /// Which part.
+        part: String,
+    },
+}

@@ -1,0 +1,157 @@
+//! An audience as a [`Source`].
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
+use mailchimp_client::{Client, GetList, Path};
+use sync_core::{BatchReader, Change, Clock, Error, ErrorKind, Key, Position, Result, Source};
+use tokio::time::Instant;
+
+use crate::error::translate;
+use crate::member::MemberRow;
+use crate::notice::ReadHooks;
+use crate::settings::AudienceSettings;
+
+const MEMBER: &str = "/lists/{list_id}/members/{subscriber_hash}";
+
+/// The members of one audience.
+///
+/// Reads what changed since a position, archived members included, and delivers everyone whose state was visible at the
+/// run's upper bound in that run or a later one, whatever changes meanwhile.
+pub struct AudienceSource {
+    client: Client,
+    list_id: Arc<str>,
+    settings: Arc<AudienceSettings>,
+    clock: Arc<dyn Clock>,
+    hooks: Arc<dyn ReadHooks>,
+    /// What the server's clock said, and when, at the last check.
+    server_time: Mutex<Option<(DateTime<Utc>, Instant)>>,
+}
+
+impl AudienceSource {
+    /// A source for the audience `list_id` of the client's account. `clock` is only compared with the server's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when a setting or the id cannot be right. Makes no request.
+    pub fn new(
+        client: Client,
+        list_id: impl Into<Arc<str>>,
+        settings: AudienceSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        settings.validate()?;
+        let list_id = list_id.into();
+        if let Err(error) = Path::new("/lists/{list_id}", &[&list_id]) {
+            return Err(
+                Error::new(ErrorKind::Config, "check settings", "not an audience id")
+                    .with("field", "list_id")
+                    .caused_by(error),
+            );
+        }
+        Ok(Self {
+            client,
+            list_id,
+            settings: Arc::new(settings),
+            clock,
+            hooks: Arc::new(()),
+            server_time: Mutex::new(None),
+        })
+    }
+
+    /// Hears what happens while reading.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Arc<dyn ReadHooks>) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// The audience's id.
+    pub fn list_id(&self) -> &Arc<str> {
+        &self.list_id
+    }
+
+    async fn fetch_one(&self, key: Key) -> Result<Option<MemberRow>> {
+        let invalid = |message| {
+            Error::new(ErrorKind::Invalid, "fetch member", message)
+                .with("list_id", &self.list_id)
+                .with("key", &key)
+        };
+        let path = Path::new(MEMBER, &[&self.list_id, key.as_str()])
+            .map_err(|error| translate(error, "fetch member", &self.list_id))?;
+        match self
+            .client
+            .get_bytes(&path, &self.settings.member_query())
+            .await
+        {
+            Ok(fetched) => MemberRow::from_json(&self.list_id, fetched.value)
+                .map(Some)
+                .ok_or_else(|| invalid("the answer is no member")),
+            // Only the API's own word counts: a firewall's 404 page is no proof that somebody is gone.
+            Err(error) if error.is_not_found() && error.problem().is_some() => Ok(None),
+            Err(error) if error.is_not_found() => {
+                Err(invalid("a 404 that is not the API's own").caused_by(error))
+            }
+            Err(error) => Err(translate(error, "fetch member", &self.list_id)),
+        }
+    }
+}
+
+#[async_trait]
+impl Source for AudienceSource {
+    type Record = MemberRow;
+
+    fn name(&self) -> &'static str {
+        "mailchimp members"
+    }
+
+    async fn check(&self) -> Result<()> {
+        let request = GetList {
+            fields: vec!["id".to_owned()],
+            ..GetList::default()
+        };
+        let answer = self
+            .client
+            .list(&*self.list_id)
+            .get(&request)
+            .await
+            .map_err(|error| translate(error, "check audience", &self.list_id))?;
+        let now = answer.meta.server_time.map(|time| (time, Instant::now()));
+        *self
+            .server_time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(())
+    }
+
+    fn read(&self, _from: Position) -> Result<Box<dyn BatchReader<Change<MemberRow>>>> {
+        Err(Error::new(
+            ErrorKind::Config,
+            "read audience",
+            "this build cannot read yet",
+        ))
+    }
+
+    async fn fetch(&self, keys: &[Key]) -> Result<Vec<Option<MemberRow>>> {
+        stream::iter(keys.to_vec())
+            .map(|key| self.fetch_one(key))
+            .buffered(self.settings.worker_count)
+            .try_collect()
+            .await
+    }
+
+    fn keys(&self) -> Result<Option<Box<dyn BatchReader<Key>>>> {
+        Ok(None)
+    }
+}
+
+impl fmt::Debug for AudienceSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AudienceSource")
+            .field("list_id", &self.list_id)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
