@@ -1,1 +1,75 @@
-//! Stateful simulator of the Mailchimp Marketing API 3.0, for tests and demos
+//! Stateful simulator of the Mailchimp Marketing API 3.0, for tests, demos and measurements.
+//!
+//! [`MailchimpSimulator`] holds audiences and answers requests with Mailchimp's documented JSON. It is built from the
+//! vendor's documentation and from recorded live answers, and shares no type with any client: a field name that is wrong
+//! in a client cannot be wrong here in the same way.
+//!
+//! It does no I/O, never sleeps and reads no clock. Whoever serves it (see [`loopback`]) decides how time passes; the wall
+//! clock comes in through [`Settings::now`]. The same settings, calls and times give the same answers.
+//!
+//! The API lives under `/3.0`, as at Mailchimp: a client's base URL is the server's address followed by `/3.0`.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use bytes::Bytes;
+//! use chrono::{DateTime, Utc};
+//! use loopback::{Outcome, Simulator};
+//! use mailchimp_simulator::{AudienceSpec, MailchimpSimulator, Settings};
+//!
+//! let noon: DateTime<Utc> = "2026-03-01T12:00:00Z".parse()?;
+//! let simulator = MailchimpSimulator::new(Settings::new("0123-us6", Arc::new(move || noon)));
+//! let audience = simulator.add_audience(AudienceSpec::new("a1b2c3", 25));
+//! let reader = audience.subscribe("reader@mail.test")?;
+//!
+//! let request = http::Request::get("/3.0/lists/a1b2c3/members?status=subscribed&count=1000")
+//!     .header("authorization", "Bearer 0123-us6")
+//!     .body(Bytes::new())?;
+//! let Outcome::Response(response) = simulator.handle(request).outcome else { panic!("no answer") };
+//! let page: serde_json::Value = serde_json::from_slice(response.body())?;
+//! assert!(page["members"].as_array().is_some_and(|rows| rows.iter().any(|row| row["id"] == *reader)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What it does not know: campaigns, reports, automations, templates, stores, the beta audiences, account exports and
+//! webhook deliveries. Their paths answer 404. Where the live behaviour is unknown, the setting that chooses one says so.
+
+mod account;
+mod activity;
+mod audience;
+mod batches;
+mod changes;
+mod connections;
+mod credential;
+mod definitions;
+mod faults;
+mod fields;
+mod generate;
+mod links;
+mod lists;
+mod member;
+mod member_list;
+mod member_row;
+mod member_writes;
+mod ordered;
+mod problem;
+mod query;
+mod render;
+mod response;
+mod route;
+mod segments;
+mod settings;
+mod simulator;
+mod spec;
+mod stats;
+mod timestamp;
+mod webhooks;
+
+pub use changes::{AudienceHandle, MemberSummary, Refused};
+pub use faults::{Fault, Faults, LargePages, Rule};
+pub use settings::{Clock, DateHeader, Settings};
+pub use simulator::{MailchimpSimulator, RequestInfo, When};
+pub use spec::{
+    AudienceSpec, GroupSpec, MergeFieldKind, MergeFieldSpec, SavedSegmentSpec, Spread, Status,
+    StatusMix, TagSpec,
+};
+pub use stats::Stats;

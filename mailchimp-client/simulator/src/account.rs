@@ -1,0 +1,178 @@
+//! One account: its audiences and batches, and which code answers for which resource.
+
+use http::Method;
+use serde_json::json;
+
+use crate::activity;
+use crate::audience::Audience;
+use crate::batches::{self, Batches};
+use crate::definitions;
+use crate::lists;
+use crate::member_list;
+use crate::member_writes;
+use crate::problem::Problem;
+use crate::query::Call;
+use crate::render::Answer;
+use crate::route::Resource;
+use crate::segments;
+use crate::settings::Settings;
+use crate::simulator::Context;
+use crate::spec::AudienceSpec;
+use crate::webhooks;
+
+/// Everything that requests read and change.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    /// In order of creation.
+    pub(crate) audiences: Vec<Audience>,
+    pub(crate) batches: Batches,
+    /// How many audiences there ever were.
+    made: u32,
+    /// How many webhooks there ever were.
+    pub(crate) webhooks_made: u32,
+}
+
+impl Account {
+    pub(crate) fn add(&mut self, spec: AudienceSpec, settings: &Settings, now: u32) {
+        let hidden = settings.hidden_statuses.clone();
+        self.delete(&spec.id);
+        let audience = Audience::new(spec, self.made, settings.seed, now, hidden);
+        self.made += 1;
+        self.audiences.push(audience);
+    }
+
+    pub(crate) fn delete(&mut self, id: &str) -> bool {
+        let before = self.audiences.len();
+        self.audiences.retain(|audience| audience.id != id);
+        self.audiences.len() < before
+    }
+
+    pub(crate) fn audience(&self, id: &str) -> Option<&Audience> {
+        self.audiences.iter().find(|audience| audience.id == id)
+    }
+
+    pub(crate) fn audience_mut(&mut self, id: &str) -> Option<&mut Audience> {
+        self.audiences.iter_mut().find(|audience| audience.id == id)
+    }
+
+    /// Lets everything happen that is due by now.
+    pub(crate) fn pass_time(&mut self, context: &Context<'_>) {
+        for audience in &mut self.audiences {
+            audience.reveal(context.now.timestamp_millis());
+        }
+        batches::pass_time(self, context);
+    }
+}
+
+/// Answers a request whose credential was good.
+pub(crate) fn answer(
+    account: &mut Account,
+    context: &Context<'_>,
+    call: &Call,
+) -> Result<Answer, Problem> {
+    let segments = call.segments();
+    let resource = Resource::at(&segments).ok_or_else(Problem::not_found)?;
+    if !resource.allows(&call.method) {
+        return Err(Problem::method_not_allowed(resource.allowed()));
+    }
+    match resource {
+        Resource::Root => lists::root(account, context, call),
+        Resource::Ping => Ok(Answer::json(
+            &json!({"health_status": "Everything's Chimpy!"}),
+        )),
+        Resource::Lists => lists::lists(account, context, call),
+        Resource::SearchMembers => lists::search(account, context, call),
+        Resource::Batches if call.method == Method::POST => batches::submit(account, context, call),
+        Resource::Batches => batches::list(account, context, call),
+        Resource::Batch(id) if call.method == Method::DELETE => batches::stop(account, id),
+        Resource::Batch(id) => batches::get(account, context, id, call),
+        Resource::List(list)
+        | Resource::Members(list)
+        | Resource::Member(list, _)
+        | Resource::MemberTags(list, _)
+        | Resource::MemberActivity(list, _)
+        | Resource::MemberActivityFeed(list, _)
+        | Resource::DeletePermanent(list, _)
+        | Resource::MergeFields(list)
+        | Resource::MergeField(list, _)
+        | Resource::Categories(list)
+        | Resource::Category(list, _)
+        | Resource::Interests(list, _)
+        | Resource::Interest(list, _, _)
+        | Resource::Segments(list)
+        | Resource::Segment(list, _)
+        | Resource::SegmentMembers(list, _)
+        | Resource::TagSearch(list)
+        | Resource::Webhooks(list)
+        | Resource::Webhook(list, _) => {
+            if call.method == Method::GET {
+                let audience = account.audience(list).ok_or_else(Problem::not_found)?;
+                read(context, audience, resource, call)
+            } else {
+                write(account, context, list, resource, call)
+            }
+        }
+    }
+}
+
+fn read(
+    context: &Context<'_>,
+    audience: &Audience,
+    resource: Resource<'_>,
+    call: &Call,
+) -> Result<Answer, Problem> {
+    match resource {
+        Resource::List(_) => lists::list(context, audience, call),
+        Resource::Members(_) => member_list::list(context, audience, call),
+        Resource::Member(_, key) => lists::member(context, audience, key, call),
+        Resource::MemberTags(_, key) => segments::member_tags(context, audience, key, call),
+        Resource::MemberActivity(_, key) => activity::activity(context, audience, key, call),
+        Resource::MemberActivityFeed(_, key) => activity::feed(context, audience, key, call),
+        Resource::MergeFields(_) => definitions::merge_fields(context, audience, call),
+        Resource::MergeField(_, id) => definitions::merge_field(context, audience, id, call),
+        Resource::Categories(_) => definitions::categories(context, audience, call),
+        Resource::Category(_, id) => definitions::category(context, audience, id, call),
+        Resource::Interests(_, id) => definitions::interests(context, audience, id, call),
+        Resource::Interest(_, category, id) => {
+            definitions::interest(context, audience, category, id, call)
+        }
+        Resource::Segments(_) => segments::segments(context, audience, call),
+        Resource::Segment(_, id) => segments::segment(context, audience, id, call),
+        Resource::SegmentMembers(_, id) => segments::members(context, audience, id, call),
+        Resource::TagSearch(_) => segments::tag_search(context, audience, call),
+        Resource::Webhooks(_) => webhooks::list(context, audience, call),
+        Resource::Webhook(_, id) => webhooks::get(context, audience, id, call),
+        _ => Err(Problem::not_found()),
+    }
+}
+
+fn write(
+    account: &mut Account,
+    context: &Context<'_>,
+    list: &str,
+    resource: Resource<'_>,
+    call: &Call,
+) -> Result<Answer, Problem> {
+    let webhook_number = account.webhooks_made;
+    let audience = account.audience_mut(list).ok_or_else(Problem::not_found)?;
+    match (resource, &call.method) {
+        (Resource::Members(_), _) => member_writes::add(context, audience, call),
+        (Resource::Member(_, key), &Method::PUT) => {
+            member_writes::upsert(context, audience, key, call)
+        }
+        (Resource::Member(_, key), &Method::PATCH) => {
+            member_writes::patch(context, audience, key, call)
+        }
+        (Resource::Member(_, key), _) => member_writes::archive(context, audience, key),
+        (Resource::MemberTags(_, key), _) => member_writes::tags(context, audience, key, call),
+        (Resource::DeletePermanent(_, key), _) => member_writes::forget(context, audience, key),
+        (Resource::Webhooks(_), _) => {
+            let answer = webhooks::create(context, audience, webhook_number, call)?;
+            account.webhooks_made += 1;
+            Ok(answer)
+        }
+        (Resource::Webhook(_, id), &Method::PATCH) => webhooks::patch(context, audience, id, call),
+        (Resource::Webhook(_, id), _) => webhooks::delete(audience, id),
+        _ => Err(Problem::not_found()),
+    }
+}

@@ -1,0 +1,481 @@
+//! The simulator itself: one request in, one reply out.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, Method};
+use loopback::{Outcome, Reply, Request, Simulator};
+
+use crate::account::{self, Account};
+use crate::audience::{Audience, Moment};
+use crate::batches;
+use crate::changes::AudienceHandle;
+use crate::connections::Connections;
+use crate::credential;
+use crate::faults::{CALL_LIMIT, Fault, Faults};
+use crate::problem::Problem;
+use crate::query::{Call, Query, Twist, decode};
+use crate::render::Answer;
+use crate::response::{self, Envelope};
+use crate::route::Resource;
+use crate::settings::Settings;
+use crate::spec::AudienceSpec;
+use crate::stats::Stats;
+use crate::timestamp;
+
+/// A simulated Mailchimp account. Cheap to clone; clones are the same account.
+#[derive(Clone)]
+pub struct MailchimpSimulator(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    account: Mutex<Account>,
+    connections: Connections,
+    faults: Faults,
+    hooks: Mutex<Vec<(When, Hook)>>,
+    stats: Mutex<Stats>,
+    requests: AtomicU64,
+}
+
+type Hook = Arc<dyn Fn(&RequestInfo, &MailchimpSimulator) + Send + Sync>;
+
+/// Whether a hook runs before a request is carried out, or after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Its changes are in the answer.
+    Before,
+    /// The answer is made, its changes come after.
+    After,
+}
+
+/// A request as hooks and fault rules see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestInfo {
+    /// How many requests came before it.
+    pub number: u64,
+    /// The method, after an override.
+    pub method: Method,
+    /// The path template, such as `/lists/{list_id}/members`; `unknown` for paths that are not simulated.
+    pub template: &'static str,
+    /// The decoded path below `/3.0`, such as `/lists/a1b2c3/members`.
+    pub path: String,
+    /// Decoded query parameters in their order.
+    pub query: Vec<(String, String)>,
+    /// Rows asked for, when the answer is a paged collection: 10 unless `count` says otherwise.
+    pub count: Option<u64>,
+}
+
+/// What endpoints know besides the request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) now: DateTime<Utc>,
+    /// Scheme and host of links, without a trailing slash.
+    pub(crate) origin: &'a str,
+}
+
+/// A [`Context`] outside a request.
+pub(crate) struct OwnContext {
+    settings: Settings,
+    now: DateTime<Utc>,
+}
+
+impl Context<'_> {
+    /// The whole second of now.
+    pub(crate) fn second(&self) -> u32 {
+        timestamp::seconds(self.now)
+    }
+
+    /// A change made now.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment::new(self.now, self.now, self.settings.visibility_lag)
+    }
+}
+
+impl OwnContext {
+    pub(crate) fn as_context(&self) -> Context<'_> {
+        Context {
+            settings: &self.settings,
+            now: self.now,
+            origin: "",
+        }
+    }
+}
+
+impl MailchimpSimulator {
+    /// An account without audiences.
+    pub fn new(settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            connections: Connections::new(settings.connections),
+            settings,
+            account: Mutex::default(),
+            faults: Faults::default(),
+            hooks: Mutex::default(),
+            stats: Mutex::default(),
+            requests: AtomicU64::new(0),
+        }))
+    }
+
+    /// Makes an audience with its generated members; one of the same id is replaced.
+    pub fn add_audience(&self, spec: AudienceSpec) -> AudienceHandle {
+        let settings = &self.0.settings;
+        let now = timestamp::seconds((settings.now)());
+        let handle = self.audience(&spec.id);
+        self.account().add(spec, settings, now);
+        handle
+    }
+
+    /// Deletes an audience; `false` when there is none of this id.
+    pub fn delete_audience(&self, id: &str) -> bool {
+        self.account().delete(id)
+    }
+
+    /// The audience with this id, whether it exists or not.
+    pub fn audience(&self, id: &str) -> AudienceHandle {
+        AudienceHandle::new(self.clone(), id.to_owned())
+    }
+
+    /// Calls `hook` for every request that gets past credential and throttle, so that a test can change an audience
+    /// between two pages. A hook must not call [`Simulator::handle`].
+    pub fn on_request(
+        &self,
+        when: When,
+        hook: impl Fn(&RequestInfo, &MailchimpSimulator) + Send + Sync + 'static,
+    ) {
+        lock(&self.0.hooks).push((when, Arc::new(hook)));
+    }
+
+    /// What goes wrong on purpose.
+    pub fn faults(&self) -> Faults {
+        self.0.faults.clone()
+    }
+
+    /// What was asked so far.
+    pub fn stats(&self) -> Stats {
+        let mut stats = lock(&self.0.stats).clone();
+        (stats.in_flight, stats.max_in_flight) = self.0.connections.used();
+        stats
+    }
+
+    /// Starts all counts from zero.
+    pub fn reset_stats(&self) {
+        *lock(&self.0.stats) = Stats::default();
+        self.0.connections.forget_maximum();
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.0.settings.seed
+    }
+
+    pub(crate) fn context(&self) -> OwnContext {
+        OwnContext {
+            settings: self.0.settings.clone(),
+            now: (self.0.settings.now)(),
+        }
+    }
+
+    pub(crate) fn moment(&self, stamp: Option<DateTime<Utc>>) -> Moment {
+        let now = (self.0.settings.now)();
+        Moment::new(stamp.unwrap_or(now), now, self.0.settings.visibility_lag)
+    }
+
+    pub(crate) fn with_audience<T>(
+        &self,
+        id: &str,
+        act: impl FnOnce(&mut Audience) -> T,
+    ) -> Option<T> {
+        self.account().audience_mut(id).map(act)
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        lock(&self.0.account)
+    }
+
+    fn run_hooks(&self, when: When, request: &RequestInfo) {
+        let hooks: Vec<Hook> = lock(&self.0.hooks)
+            .iter()
+            .filter(|(at, _)| *at == when)
+            .map(|(_, hook)| Arc::clone(hook))
+            .collect();
+        for hook in hooks {
+            hook(request, self);
+        }
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Stats)) {
+        count(&mut lock(&self.0.stats));
+    }
+
+    /// Refuses, throttles or carries out a request.
+    fn serve(&self, request: &Incoming, origin: &str, envelope: &Envelope) -> Reply {
+        let settings = &self.0.settings;
+        let refuse = |problem: &Problem| {
+            self.count(|stats| *stats.answers.entry(problem.status).or_default() += 1);
+            let response = envelope.problem(problem);
+            Reply {
+                after: settings.latency,
+                ..Reply::now(response)
+            }
+        };
+        if let Err(problem) = request.admitted(settings) {
+            return refuse(&problem);
+        }
+        let Some(slot) = self.0.connections.take() else {
+            self.count(|stats| stats.throttled += 1);
+            return refuse(&Problem::too_many_requests());
+        };
+        self.run_hooks(When::Before, &request.info);
+        let fault = self.0.faults.strike(&request.info, settings.seed);
+        let mut reply = self.answer(request, origin, envelope, fault);
+        self.run_hooks(When::After, &request.info);
+        reply.slot = Some(Box::new(slot));
+        reply
+    }
+
+    /// Carries out a request, with what goes wrong.
+    fn answer(
+        &self,
+        request: &Incoming,
+        origin: &str,
+        envelope: &Envelope,
+        fault: Option<Fault>,
+    ) -> Reply {
+        let settings = &self.0.settings;
+        let skipped = request
+            .call
+            .query
+            .get("offset")
+            .and_then(|offset| offset.parse().ok());
+        let depth = settings
+            .latency_per_offset_row
+            .saturating_mul(skipped.unwrap_or(0));
+        let mut after = settings.latency.saturating_add(depth);
+        if let Some(instead) = fault.and_then(|fault| response::instead(fault, envelope)) {
+            if matches!(fault, Some(Fault::Hang | Fault::GatewayTimeout)) {
+                after = CALL_LIMIT;
+            }
+            if let Outcome::Response(response) = &instead {
+                let status = response.status().as_u16();
+                self.count(|stats| *stats.answers.entry(status).or_default() += 1);
+            }
+            return Reply {
+                after,
+                outcome: instead,
+                slot: None,
+            };
+        }
+        let mut call = request.call.clone();
+        call.twist = match fault {
+            Some(Fault::WrongTotal(delta)) => Twist {
+                total: delta,
+                ..Twist::default()
+            },
+            Some(Fault::Unsorted) => Twist {
+                shuffle: Some(request.info.number),
+                ..Twist::default()
+            },
+            Some(Fault::EmptyPage) => Twist {
+                empty: true,
+                ..Twist::default()
+            },
+            _ => Twist::default(),
+        };
+        if let Some(Fault::Slow(longer)) = fault {
+            after = after.saturating_add(longer);
+        }
+        let response = match self.carry_out(&call, origin) {
+            Ok(answer) => {
+                self.count(|stats| {
+                    *stats.answers.entry(answer.status).or_default() += 1;
+                    stats.rows += answer.rows as u64;
+                    stats.bytes += answer.body.len() as u64;
+                });
+                envelope.answer(answer)
+            }
+            Err(problem) => {
+                self.count(|stats| *stats.answers.entry(problem.status).or_default() += 1);
+                envelope.problem(&problem)
+            }
+        };
+        let outcome = match fault {
+            Some(Fault::ReplyLost) => Outcome::Reset,
+            Some(Fault::CutBody) => {
+                let sent = response.body().len() / 2;
+                Outcome::CutBody { response, sent }
+            }
+            _ => Outcome::Response(response),
+        };
+        Reply {
+            after,
+            outcome,
+            slot: None,
+        }
+    }
+
+    fn carry_out(&self, call: &Call, origin: &str) -> Result<Answer, Problem> {
+        let settings = &self.0.settings;
+        let now = (settings.now)();
+        let context = Context {
+            settings,
+            now,
+            origin,
+        };
+        let mut account = self.account();
+        account.pass_time(&context);
+        account::answer(&mut account, &context, call)
+    }
+}
+
+impl Simulator for MailchimpSimulator {
+    fn handle(&self, request: Request) -> Reply {
+        let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
+        let settings = &self.0.settings;
+        let (parts, body) = request.into_parts();
+        let envelope = Envelope::new(settings, number, &parts.headers);
+        let origin = origin(settings, &parts.headers);
+        if let Some(rest) = parts.uri.path().strip_prefix(batches::RESULTS) {
+            let now = (settings.now)();
+            let query = Query::parse(parts.uri.query().unwrap_or(""));
+            let response = batches::result(&mut self.account(), rest, &query, &parts.headers, now);
+            return Reply {
+                after: settings.latency,
+                ..Reply::now(response)
+            };
+        }
+        let request = Incoming::new(number, &parts, body);
+        let operation = request.info.operation();
+        self.count(|stats| *stats.requests.entry(operation).or_default() += 1);
+        self.serve(&request, &origin, &envelope)
+    }
+}
+
+impl fmt::Debug for MailchimpSimulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailchimpSimulator")
+            .field("settings", &self.0.settings)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl RequestInfo {
+    /// Method and path template, such as `GET /lists/{list_id}/members`.
+    pub fn operation(&self) -> String {
+        if self.template == UNKNOWN {
+            return UNKNOWN.to_owned();
+        }
+        format!("{} {}", self.method, self.template)
+    }
+
+    /// A query parameter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.query
+            .iter()
+            .rev()
+            .find(|(held, _)| held == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+const UNKNOWN: &str = "unknown";
+
+/// A request, decoded, with what decides whether it is let in.
+struct Incoming {
+    info: RequestInfo,
+    call: Call,
+    known: bool,
+    override_misused: bool,
+    authorization: credential::Given,
+    triggered: Option<Problem>,
+}
+
+impl Incoming {
+    fn new(number: u64, parts: &http::request::Parts, body: Bytes) -> Self {
+        let header = |name: &str| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        let path = parts.uri.path().strip_prefix("/3.0");
+        let below = path.filter(|path| path.is_empty() || path.starts_with('/'));
+        let segments: Vec<String> = below
+            .unwrap_or("")
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(decode)
+            .collect();
+        let overridden = header("x-http-method-override").and_then(|name| name.parse().ok());
+        let method = overridden.clone().unwrap_or_else(|| parts.method.clone());
+        let query = Query::parse(parts.uri.query().unwrap_or(""));
+        let call = Call {
+            method,
+            path: segments,
+            query,
+            body,
+            twist: Twist::default(),
+        };
+        let names = call.segments();
+        let resource = below.and_then(|_| Resource::at(&names));
+        let paged = call.method == Method::GET && resource.is_some_and(Resource::is_paged);
+        let count = call
+            .query
+            .get("count")
+            .map_or(Some(10), |count| count.parse().ok());
+        let info = RequestInfo {
+            number,
+            method: call.method.clone(),
+            template: resource.map_or(UNKNOWN, Resource::template),
+            path: format!("/{}", names.join("/")),
+            query: call.query.pairs().to_vec(),
+            count: count.filter(|_| paged),
+        };
+        let known = resource.is_some();
+        Self {
+            known,
+            override_misused: overridden.is_some() && parts.method != Method::POST,
+            authorization: credential::Given::read(&parts.headers, &parts.method, &call.query),
+            triggered: header("x-trigger-error").and_then(Problem::triggered),
+            info,
+            call,
+        }
+    }
+
+    /// Whether the request gets to the API at all.
+    fn admitted(&self, settings: &Settings) -> Result<(), Problem> {
+        if let Some(problem) = &self.triggered {
+            return Err(problem.clone());
+        }
+        self.authorization.check(&settings.api_key)?;
+        if self.override_misused {
+            return Err(Problem::method_override());
+        }
+        if self.known {
+            Ok(())
+        } else {
+            Err(Problem::not_found())
+        }
+    }
+}
+
+/// Where links lead. A host that would need escaping in JSON is not repeated.
+fn origin(settings: &Settings, headers: &HeaderMap) -> String {
+    if let Some(origin) = &settings.public_origin {
+        return origin.clone();
+    }
+    let host = headers
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let plain = |host: &&str| {
+        host.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte))
+    };
+    format!("http://{}", host.filter(plain).unwrap_or("mailchimp.test"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
