@@ -95,13 +95,15 @@ impl Http {
     ///
     /// Dropping the future abandons the call; a request on its way may still be acted upon.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer> {
-        let begin = Instant::now();
         let mut attempt = 1;
+        // Counted from the first request on the wire: waiting in line for the rate limit spends no patience.
+        let mut first = None;
         loop {
             if let Some(limiter) = call.limiter {
                 limiter.acquire().await;
             }
             let started = Instant::now();
+            let begin = *first.get_or_insert(started);
             let result =
                 match tokio::time::timeout(self.timeout, self.transport.send(self.request(call)?))
                     .await
