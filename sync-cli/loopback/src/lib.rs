@@ -62,7 +62,11 @@ pub enum Outcome {
 impl Reply {
     /// An immediate, complete response.
     pub fn now(response: http::Response<Bytes>) -> Self {
-        Self { after: Duration::ZERO, outcome: Outcome::Response(response), slot: None }
+        Self {
+            after: Duration::ZERO,
+            outcome: Outcome::Response(response),
+            slot: None,
+        }
     }
 }
 
