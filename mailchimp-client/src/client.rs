@@ -9,6 +9,7 @@ use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::batches::Batches;
 use crate::config::ClientBuilder;
 use crate::credential::Credential;
 use crate::error::{Error, Operation, Result};
@@ -71,6 +72,11 @@ impl Client {
     /// The account's audiences.
     pub fn lists(&self) -> Lists {
         Lists::new(self.clone())
+    }
+
+    /// The account's batches.
+    pub fn batches(&self) -> Batches {
+        Batches::new(self.clone())
     }
 
     /// One audience. The id is checked when a request is made.
@@ -148,6 +154,14 @@ impl Client {
             .send(Method::POST, path, query, Some(body), false)
             .await?;
         Ok(Fetched::new(answer.body, answer.meta))
+    }
+
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    pub(crate) fn policy(&self) -> &RetryPolicy {
+        &self.policy
     }
 
     pub(crate) async fn read(&self, path: &Path, query: &Query) -> Result<(Operation, Answer)> {

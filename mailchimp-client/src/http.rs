@@ -9,6 +9,7 @@ use futures::StreamExt;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use tokio::time::{Instant, sleep, timeout};
+use url::Url;
 
 use crate::error::{ApiError, Error, Operation, Result, TooLarge, TransportFailure, is_throttle};
 use crate::fetched::Meta;
@@ -63,7 +64,7 @@ pub(crate) struct Answer {
 }
 
 /// One attempt that gave no success.
-enum Failure {
+pub(crate) enum Failure {
     Transport(TransportError),
     TooLarge(u64),
     Status {
@@ -131,7 +132,12 @@ impl Failure {
         }
     }
 
-    fn into_error(self, operation: Operation, attempts: u32, retries_spent: bool) -> Error {
+    pub(crate) fn into_error(
+        self,
+        operation: Operation,
+        attempts: u32,
+        retries_spent: bool,
+    ) -> Error {
         match self {
             Self::Transport(source) => Error::Transport(Box::new(TransportFailure {
                 operation,
@@ -270,6 +276,50 @@ impl Wire {
             limit: self.limiter.limit(),
         });
         Ok(result)
+    }
+
+    /// Opens a link that is not Mailchimp's API: without the credential, and without a slot, as
+    /// it takes none of Mailchimp's connections. The body is left to be read.
+    pub(crate) async fn download(
+        &self,
+        link: &Url,
+        operation: &Operation,
+    ) -> Result<BodyStream, Failure> {
+        let reset = || Failure::Transport(TransportError::new(TransportErrorKind::Connect));
+        let request = Request::builder()
+            .uri(link.as_str())
+            .header(http::header::USER_AGENT, self.user_agent.clone())
+            .body(Bytes::new())
+            .map_err(|_| reset())?;
+        let started = Instant::now();
+        let result = match timeout(self.timeout, self.transport.send(request)).await {
+            Ok(Ok(response)) if response.status.is_success() => {
+                Ok((response.status.as_u16(), response.body))
+            }
+            Ok(Ok(response)) => Err(Failure::Status {
+                status: response.status.as_u16(),
+                problem: None,
+                meta: meta(response.status, &response.headers, 0),
+                retry_after: None,
+            }),
+            Ok(Err(error)) => Err(Failure::Transport(error)),
+            Err(_) => Err(Failure::Transport(TransportError::new(
+                TransportErrorKind::Timeout,
+            ))),
+        };
+        self.hooks.on_request(&RequestEvent {
+            method: operation.method(),
+            path: operation.template(),
+            attempt: 1,
+            outcome: match &result {
+                Ok((status, _)) => Outcome::Status(*status),
+                Err(failure) => failure.outcome(),
+            },
+            elapsed: started.elapsed(),
+            response_bytes: 0,
+            limit: self.limiter.limit(),
+        });
+        result.map(|(_, body)| body)
     }
 
     fn request(&self, call: &Call<'_>) -> Result<Request<Bytes>> {

@@ -1,6 +1,53 @@
-//! Typed client for the Mailchimp Marketing API 3.0
+//! A typed client for the [Mailchimp Marketing API 3.0](https://mailchimp.com/developer/marketing/).
+//!
+//! ```no_run
+//! use futures::TryStreamExt;
+//! use mailchimp_client::{Client, ListMembers, MemberStatus};
+//!
+//! # async fn example(key: String) -> Result<(), mailchimp_client::Error> {
+//! // The data centre is the end of the key: `…-us6`.
+//! let client = Client::builder(key).build()?;
+//!
+//! let request = ListMembers {
+//!     status: Some(MemberStatus::Unsubscribed),
+//!     exclude_fields: vec!["members._links".into(), "_links".into()],
+//!     ..ListMembers::default()
+//! };
+//! let mut members = std::pin::pin!(client.list("57afe96172").members().stream(&request)?);
+//! while let Some(member) = members.try_next().await? {
+//!     println!("{:?} left at {:?}", member.contact_id.value(), member.last_changed.value());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it takes care of
+//!
+//! - **Ten requests at once.** Mailchimp allows ten to a user, whatever the number of keys. All
+//!   clones of a [`Client`] share one limit, which gives way when the server throttles and serves
+//!   waiters in turn. A request that was given up keeps its place for as long as the server may
+//!   still run it.
+//! - **Retries**, in one place, of what is safe to repeat: see [`RetryPolicy`]. An error says
+//!   whether they are spent ([`Error::retries_spent`]) and whether the request may have had its
+//!   effect all the same ([`Error::may_have_been_sent`]).
+//! - **Values as they are really sent.** Mailchimp writes `""` for "none" in fields of any type,
+//!   leaves members out, and adds words to its enumerations: see [`Field`]. What this version does
+//!   not know survives being read and written.
+//! - **Silence about people and secrets.** No error message and no `Debug` output holds a key, an
+//!   e-mail address or a body. The way to a value is always explicit.
+//!
+//! # What it leaves to its user
+//!
+//! Endpoints without a method of their own are reached through [`Client::get`],
+//! [`Client::post`], [`Client::get_rows`] and [`Client::row_pages`]. Pages by offset over a
+//! collection that changes meanwhile can miss rows; to read an audience completely, read closed
+//! windows of `last_changed`. The crate neither logs nor counts: give it [`Hooks`].
+//!
+//! Tests and simulations replace the network by a [`Transport`] of their own; all waiting is on
+//! tokio's clock, which tests can pause.
 
 mod account;
+mod batches;
 mod client;
 mod config;
 mod credential;
@@ -24,6 +71,7 @@ mod retry;
 mod transport;
 
 pub use account::{Account, AccountContact, IndustryStats, Ping, PricingPlan};
+pub use batches::*;
 pub use client::Client;
 pub use config::ClientBuilder;
 pub use credential::{AuthScheme, Credential, DataCenter};
