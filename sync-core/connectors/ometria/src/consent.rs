@@ -318,7 +318,7 @@ mod tests {
                         claim,
                         ..base.clone()
                     },
-                    &Default::default(),
+                    &ConsentSettings::default(),
                 )
                 .consent
             };

@@ -155,7 +155,7 @@ impl ContactMapping {
             notices.push(Notice::OptOutLeftAddress);
         }
 
-        let contact = self.contact(&subscriber, address, &verdict, own, &mut notices);
+        let contact = self.contact(&subscriber, address, verdict, own, &mut notices);
         let sms = self.sms(&subscriber, address);
         let accepted = LedgerEntry {
             fingerprint: fingerprint_of(&contact, verdict.settled, sms.as_ref()),
@@ -200,7 +200,7 @@ impl ContactMapping {
         }
     }
 
-    fn prepare_removed(&self, key: Key, ledger: &LedgerView<'_>) -> Prepared<Delivery> {
+    fn prepare_removed(&self, key: &Key, ledger: &LedgerView<'_>) -> Prepared<Delivery> {
         let at = self.listing_key(key.clone());
         let Some(known) = ledger.get(&at) else {
             return Prepared::skip();
@@ -208,7 +208,7 @@ impl ContactMapping {
         let note = Note::decode(&known.note);
         let id = note.listing_id.as_deref().unwrap_or(key.as_str());
         let forget = vec![LedgerChange { at, entry: None }];
-        match self.gone(&key, id, note.claim) {
+        match self.gone(key, id, note.claim) {
             Some(out) => Prepared {
                 action: Action::Send(vec![out]),
                 learned: Vec::new(),
@@ -234,7 +234,7 @@ impl ContactMapping {
         &self,
         subscriber: &Subscriber,
         address: Address<'_>,
-        verdict: &Verdict,
+        verdict: Verdict,
         own: Option<Fact>,
         notices: &mut Vec<Notice>,
     ) -> Contact {
@@ -341,7 +341,7 @@ impl Mapping<Subscriber, Delivery> for ContactMapping {
     fn prepare(&self, change: Change<Subscriber>, ledger: &LedgerView<'_>) -> Prepared<Delivery> {
         match change {
             Change::Present(subscriber) => self.prepare_present(subscriber, ledger),
-            Change::Removed(key) => self.prepare_removed(key, ledger),
+            Change::Removed(key) => self.prepare_removed(&key, ledger),
         }
     }
 }

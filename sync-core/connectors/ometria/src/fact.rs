@@ -148,24 +148,24 @@ mod tests {
         Subscriber::new(Key::new("k"), "l", "a@b", status, time)
     }
 
-    fn fact(unsubscribed: bool, first: i64, last: i64) -> Option<Fact> {
-        Some(Fact {
+    fn fact(unsubscribed: bool, first: i64, last: i64) -> Fact {
+        Fact {
             unsubscribed,
             first,
             last,
-        })
+        }
     }
 
     #[test]
     fn the_first_time_of_an_opt_out_is_frozen_while_it_lasts() {
         let first = Fact::observe(None, &at(Status::Unsubscribed, 10));
-        assert_eq!(first, fact(true, 10, 10));
+        assert_eq!(first, Some(fact(true, 10, 10)));
         let edited = Fact::observe(first, &at(Status::Unsubscribed, 20));
-        assert_eq!(edited, fact(true, 10, 20));
+        assert_eq!(edited, Some(fact(true, 10, 20)));
         let back = Fact::observe(edited, &at(Status::Subscribed, 30));
-        assert_eq!(back, fact(false, 10, 20));
+        assert_eq!(back, Some(fact(false, 10, 20)));
         let again = Fact::observe(back, &at(Status::Unsubscribed, 40));
-        assert_eq!(again, fact(true, 40, 40));
+        assert_eq!(again, Some(fact(true, 40, 40)));
     }
 
     #[test]
@@ -173,15 +173,15 @@ mod tests {
         let first = Fact::observe(None, &at(Status::Unsubscribed, 10));
         let mut later = at(Status::Unsubscribed, 40);
         later.opted_in_at = DateTime::from_timestamp(30, 0);
-        assert_eq!(Fact::observe(first, &later), fact(true, 40, 40));
+        assert_eq!(Fact::observe(first, &later), Some(fact(true, 40, 40)));
         let mut exact = at(Status::Unsubscribed, 40);
         exact.unsubscribed_at = DateTime::from_timestamp(35, 0);
-        assert_eq!(Fact::observe(first, &exact), fact(true, 35, 35));
+        assert_eq!(Fact::observe(first, &exact), Some(fact(true, 35, 35)));
     }
 
     #[test]
     fn only_subscribed_ends_an_opt_out_and_only_unsubscribed_begins_one() {
-        let out = fact(true, 10, 10);
+        let out = Some(fact(true, 10, 10));
         for word in [
             "cleaned",
             "pending",
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(Fact::observe(None, &at(Status::Subscribed, 50)), None);
         assert_eq!(
             Fact::observe(out, &at(Status::Subscribed, 50)),
-            fact(false, 10, 10)
+            Some(fact(false, 10, 10))
         );
     }
 

@@ -188,11 +188,11 @@ mod tests {
     fn defaults_hold_and_an_empty_object_means_them() {
         assert_eq!(
             serde_json::from_str::<ConsentSettings>("{}").unwrap(),
-            Default::default()
+            ConsentSettings::default()
         );
         assert_eq!(
             serde_json::from_str::<ContactSettings>("{}").unwrap(),
-            Default::default()
+            ContactSettings::default()
         );
         ConsentSettings::default().validate().unwrap();
         ContactSettings::default().validate().unwrap();
