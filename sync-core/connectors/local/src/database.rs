@@ -1,0 +1,280 @@
+//! `state.db`: everything about imports that people do not edit.
+//!
+//! One `SQLite` file in WAL mode. Each commit of an import is one transaction, synced to the disk before it is reported
+//! (`synchronous=FULL`): in WAL mode `NORMAL` may lose the last transactions at a power cut, and a commit that was
+//! reported stays. Pages are small (1 KiB): keys are digests, so the changes of one commit are spread over the whole
+//! ledger, and every page touched is written whole, first to the WAL and then to the file.
+//!
+//! Marks of a search for removals need none of this: they live in a second file without sync, thrown away at the start.
+
+mod history;
+mod imports;
+mod ledger;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OpenFlags};
+use sync_core::{Error, ErrorKind, Key, Result};
+
+pub(crate) use self::imports::LatestTimestamp;
+use crate::error::{from_io, from_sqlite};
+use crate::state_file::private_file;
+
+const DATABASE: &str = "state.db";
+const MARKS: &str = "sweep.db";
+
+/// Marks a file as ours (`PRAGMA application_id`): "mcom".
+const APPLICATION: i32 = 0x6d63_6f6d;
+/// What this version reads and writes (`PRAGMA user_version`). A new one comes with a step in [`migrate`].
+const SCHEMA_VERSION: i32 = 1;
+
+const SCHEMA: &str = "
+    -- One row for each import that was ever committed, moved or edited. The row outlives a reset, so that a revision is
+    -- never used twice. `published` is the latest_timestamp that the checkpoint stands for; while `pending` is 1 the
+    -- file may still show `base`, the value it replaces.
+    CREATE TABLE imports (
+        id TEXT NOT NULL PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        checkpoint TEXT,
+        published TEXT,
+        base TEXT,
+        pending INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE TABLE scopes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE ledger (
+        scope INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        fingerprint INTEGER NOT NULL,
+        note BLOB NOT NULL,
+        PRIMARY KEY (scope, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE rejected (
+        import TEXT NOT NULL,
+        key BLOB NOT NULL,
+        reason TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (import, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE runs (
+        sequence INTEGER PRIMARY KEY,
+        import TEXT NOT NULL,
+        id TEXT NOT NULL,
+        ended INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        UNIQUE (import, id)
+    );
+";
+
+/// How long to wait for a reader that holds the file, such as a backup.
+const BUSY: Duration = Duration::from_secs(10);
+/// Cut the WAL back to nothing when it is larger after a commit.
+const LARGEST_WAL: u64 = 4 * 1024 * 1024;
+
+/// The open store of one directory.
+#[derive(Debug)]
+pub(crate) struct Database {
+    connection: Connection,
+    dir: PathBuf,
+}
+
+impl Database {
+    /// Opens the store for the process that holds the directory's lock, and creates it if there is none.
+    pub(crate) fn open(dir: &Path) -> Result<Self> {
+        const OPERATION: &str = "open state.db";
+        let path = dir.join(DATABASE);
+        private_file()
+            .open(&path)
+            .map_err(|cause| from_io(OPERATION, &path, cause))?;
+        let marks = dir.join(MARKS);
+        match fs::remove_file(&marks) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                return Err(from_io(OPERATION, &marks, cause));
+            }
+            _ => {}
+        }
+        private_file()
+            .open(&marks)
+            .map_err(|cause| from_io(OPERATION, &marks, cause))?;
+
+        let failed = |cause| from_sqlite(OPERATION, dir, cause);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY).map_err(failed)?;
+        check_ours(&connection, dir)?;
+        // Page size first: it is fixed once the file has pages.
+        connection
+            .execute_batch(
+                "PRAGMA page_size = 1024;
+                 PRAGMA journal_mode = WAL;
+                 PRAGMA synchronous = FULL;
+                 PRAGMA cache_size = -10000;",
+            )
+            .map_err(failed)?;
+        migrate(&mut connection).map_err(failed)?;
+        attach_marks(&connection, &marks).map_err(failed)?;
+        Ok(Self {
+            connection,
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// Opens the store for reading, beside the process that writes. An empty one if there is none yet. There is no
+    /// place for marks: a search for removals belongs to the process that writes.
+    pub(crate) fn read_only(dir: &Path) -> Result<Self> {
+        let failed = |cause| from_sqlite("open state.db", dir, cause);
+        let path = dir.join(DATABASE);
+        let in_memory = || -> rusqlite::Result<Connection> {
+            let mut connection = Connection::open_in_memory()?;
+            migrate(&mut connection)?;
+            Ok(connection)
+        };
+        let is_empty = fs::metadata(&path).map_or(true, |file| file.len() == 0);
+        let connection = if is_empty {
+            in_memory().map_err(failed)?
+        } else {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+            connection.busy_timeout(BUSY).map_err(failed)?;
+            check_ours(&connection, dir)?;
+            connection
+        };
+        Ok(Self {
+            connection,
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// Does something with the connection and says in the error what it was.
+    fn run<T>(
+        &mut self,
+        operation: &'static str,
+        act: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        act(&mut self.connection).map_err(|cause| from_sqlite(operation, &self.dir, cause))
+    }
+
+    /// Moves a large WAL into the file, so that both together stay small. Readers are not waited for: the next commit
+    /// tries again.
+    fn shrink_wal(&mut self) -> Result<()> {
+        let wal = self.dir.join(format!("{DATABASE}-wal"));
+        if fs::metadata(wal).map_or(0, |file| file.len()) <= LARGEST_WAL {
+            return Ok(());
+        }
+        self.run("checkpoint state.db", |connection| {
+            connection.busy_timeout(Duration::ZERO)?;
+            let result = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            connection.busy_timeout(BUSY)?;
+            result
+        })
+    }
+}
+
+/// Refuses a file of another program or of a later version, before anything is changed.
+fn check_ours(connection: &Connection, dir: &Path) -> Result<()> {
+    const OPERATION: &str = "open state.db";
+    let pragma = |name| {
+        connection
+            .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0))
+            .map_err(|cause| from_sqlite(OPERATION, dir, cause))
+    };
+    let version = pragma("user_version")?;
+    let application = pragma("application_id")?;
+    let refused = |message: &'static str| {
+        Err(Error::new(ErrorKind::State, OPERATION, message)
+            .with("directory", dir.display())
+            .with("found_version", version)
+            .with("known_version", SCHEMA_VERSION))
+    };
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))
+        .map_err(|cause| from_sqlite(OPERATION, dir, cause))?;
+    if tables > 0 && application != APPLICATION {
+        return refused("state.db was not made by this program: choose another directory");
+    }
+    if version > SCHEMA_VERSION {
+        return refused("state.db was written by a later version: install that one or a newer one");
+    }
+    Ok(())
+}
+
+/// Brings the file to [`SCHEMA_VERSION`], all steps or none.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let version: i32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version < 1 {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+fn attach_marks(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    connection.execute("ATTACH DATABASE ?1 AS sweep", [path.to_string_lossy()])?;
+    // A rollback journal in memory, so that a full disk leaves the file as it was before the call.
+    connection.execute_batch(
+        "PRAGMA sweep.page_size = 1024;
+         PRAGMA sweep.auto_vacuum = FULL;
+         PRAGMA sweep.journal_mode = MEMORY;
+         PRAGMA sweep.synchronous = OFF;
+         PRAGMA sweep.cache_size = -4000;",
+    )
+}
+
+/// The stored form of a time: exact.
+fn time_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// A time from a column.
+fn time_column(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<DateTime<Utc>>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()))
+        .transpose()
+        .map_err(|cause| damaged(column, cause))
+}
+
+/// A value stored as JSON in a column.
+fn json_column<T: serde::de::DeserializeOwned>(
+    row: &rusqlite::Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|cause| damaged(column, cause))
+}
+
+/// A value as JSON for a column.
+fn json_text<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|cause| rusqlite::Error::ToSqlConversionFailure(Box::new(cause)))
+}
+
+/// A key from a column of compact keys.
+fn key_column(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Key> {
+    let compact = row.get_ref(column)?.as_blob()?;
+    Key::from_compact(compact).ok_or_else(|| damaged(column, "not a compact key"))
+}
+
+/// A number of rows.
+fn count_column(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(0).map(i64::unsigned_abs)
+}
+
+/// `limit` for SQL.
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn damaged(
+    column: usize,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into())
+}
