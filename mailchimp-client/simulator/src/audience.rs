@@ -1,8 +1,7 @@
 //! One audience: its members, how lists see them, and when changes show.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::activity::Activity;
 use crate::definitions::{Definitions, SegmentRule};
@@ -39,7 +38,7 @@ pub(crate) struct Audience {
     outdated: HashMap<u32, (Option<Member>, usize)>,
     /// Moves with every change that lists see.
     revision: u64,
-    segment_cache: Mutex<Option<SegmentMembers>>,
+    segments_found: Mutex<HashMap<u32, SegmentFound>>,
 }
 
 #[derive(Debug)]
@@ -50,13 +49,11 @@ struct Unseen {
     member: Option<Member>,
 }
 
-/// Members of the segment that was asked for last: a walk over a large one would otherwise search the audience anew for
-/// each page.
-#[derive(Debug, Clone)]
-struct SegmentMembers {
-    segment: u32,
+/// Who was in a segment when it was searched.
+#[derive(Debug)]
+struct SegmentFound {
     revision: u64,
-    slots: Vec<u32>,
+    slots: Arc<[u32]>,
 }
 
 /// A moment at which something changes, and when lists will show it.
@@ -124,7 +121,7 @@ impl Audience {
             unseen: VecDeque::new(),
             outdated: HashMap::new(),
             revision: 0,
-            segment_cache: Mutex::new(None),
+            segments_found: Mutex::default(),
         };
         audience.generate(spec.first_member, spec.members, spec.spread);
         audience
@@ -368,63 +365,70 @@ impl Audience {
     }
 
     /// Slots of a segment's members as lists show them, archived ones left out.
-    pub(crate) fn segment_members(&self, segment: u32) -> Vec<u32> {
-        let mut cache = self
-            .segment_cache
+    ///
+    /// Kept until something changes: a walk over a large segment would otherwise search the audience anew for each page.
+    pub(crate) fn segment_members(&self, segment: u32) -> Arc<[u32]> {
+        let Some(definition) = self.definitions.segment(segment) else {
+            return Arc::default();
+        };
+        let mut found = self
+            .segments_found
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(cached) = &*cache
-            && cached.segment == segment
-            && cached.revision == self.revision
+        if let Some(found) = found.get(&segment)
+            && found.revision == self.revision
         {
-            return cached.slots.clone();
+            return Arc::clone(&found.slots);
         }
-        let Some(rule) = self
-            .definitions
-            .segment(segment)
-            .map(|segment| segment.rule.clone())
-        else {
-            return Vec::new();
-        };
-        let slots = self.matching(|profile| match &rule {
-            SegmentRule::Static => profile.tags.iter().any(|tag| tag.segment == segment),
+        let slots: Arc<[u32]> = match &definition.rule {
+            SegmentRule::Static => self.matching(|member, _| match &member.body {
+                Body::Generated(number) => self.generator.has_tag(*number, segment),
+                Body::Own(profile) => profile.tags.iter().any(|tag| tag.segment == segment),
+            }),
             SegmentRule::Saved { merge_field, value } => {
                 let field = self.definitions.merge_field(merge_field);
-                let held = field.and_then(|field| profile.merge_value(field.merge_id));
-                held.and_then(serde_json::Value::as_str)
-                    .is_some_and(|held| held.to_lowercase() == value.to_lowercase())
+                let wanted = value.to_lowercase();
+                self.matching(|member, scratch| {
+                    let profile = self.profile_in(member, scratch);
+                    let held =
+                        field.and_then(|field| profile.merge_value(field.merge_id)?.as_str());
+                    held.is_some_and(|held| held.to_lowercase() == wanted)
+                })
             }
-        });
-        *cache = Some(SegmentMembers {
+        }
+        .into();
+        found.insert(
             segment,
-            revision: self.revision,
-            slots: slots.clone(),
-        });
+            SegmentFound {
+                revision: self.revision,
+                slots: Arc::clone(&slots),
+            },
+        );
         slots
     }
 
     /// How many subscribed members chose an interest.
     pub(crate) fn interest_count(&self, interest: u32) -> usize {
-        self.matching(|profile| profile.interests.contains(&interest))
-            .into_iter()
-            .filter_map(|slot| self.shown(slot))
-            .filter(|member| member.status == Status::Subscribed)
-            .count()
+        let chosen = self.matching(|member, _| {
+            member.status == Status::Subscribed
+                && match &member.body {
+                    Body::Generated(number) => self.generator.has_interest(*number, interest),
+                    Body::Own(profile) => profile.interests.contains(&interest),
+                }
+        });
+        chosen.len()
     }
 
-    fn matching(&self, wanted: impl Fn(&Profile) -> bool) -> Vec<u32> {
+    /// Slots of the members that lists show, without archived ones, in order of `web_id`.
+    fn matching(&self, wanted: impl Fn(&Member, &mut Profile) -> bool) -> Vec<u32> {
         let mut scratch = Profile::default();
-        let mut slots: Vec<u32> = Status::ALL
-            .into_iter()
-            .filter(|status| *status != Status::Archived)
-            .flat_map(|status| self.by_slot(Class::Of(status), 0..usize::MAX))
-            .filter(|&slot| match self.shown(slot) {
-                None => false,
-                Some(member) => wanted(self.profile_in(member, &mut scratch)),
+        (0..self.free_slot().unwrap_or(u32::MAX))
+            .filter(|&slot| {
+                self.shown(slot).is_some_and(|member| {
+                    member.status != Status::Archived && wanted(member, &mut scratch)
+                })
             })
-            .collect();
-        slots.sort_unstable();
-        slots
+            .collect()
     }
 
     /// A member's profile, in borrowed memory when it is generated.

@@ -62,6 +62,12 @@ const LAST_NAMES: [&str; 16] = [
     "O'Neill",
     "Sørensen",
 ];
+const STREETS: [&str; 4] = [
+    "1 Peachtree Street",
+    "22 Ponce de Leon Avenue",
+    "303 Auburn Avenue",
+    "4 Edgewood \"Loft\"",
+];
 const LANGUAGES: [&str; 5] = ["", "en", "en_GB", "fr", "de"];
 const PLACES: [Location; 3] = [
     Location {
@@ -155,10 +161,8 @@ impl Generator {
         profile.interests.extend(
             self.interests
                 .iter()
-                .filter(|(interest, share)| {
-                    self.percent(number, Draw::Interest, *interest) < *share
-                })
-                .map(|(interest, _)| *interest),
+                .map(|&(interest, _)| interest)
+                .filter(|&interest| self.has_interest(number, interest)),
         );
         profile.tags.clear();
         profile.tags.extend(
@@ -197,6 +201,20 @@ impl Generator {
         profile.location = PLACES.get(usize::from(place / 20)).copied();
         profile.marketing_permission = self.percent(number, Draw::Permission, 0) < 50;
         profile.note = None;
+    }
+
+    /// Whether member `number` has a tag.
+    pub(crate) fn has_tag(&self, number: u32, tag: u32) -> bool {
+        let mut tags = self.tags.iter();
+        tags.any(|&(held, share)| held == tag && self.percent(number, Draw::Tag, tag) < share)
+    }
+
+    /// Whether member `number` chose an interest.
+    pub(crate) fn has_interest(&self, number: u32, interest: u32) -> bool {
+        let mut interests = self.interests.iter();
+        interests.any(|&(held, share)| {
+            held == interest && self.percent(number, Draw::Interest, interest) < share
+        })
     }
 
     fn instant(&self, number: u32, position: u32, count: u32, spread: Spread) -> u32 {
@@ -258,13 +276,18 @@ impl Generator {
                 };
             }
             MergeFieldKind::Address => {
-                *value = json!({
-                    "addr1": format!("{} Peachtree Street", drawn % 400 + 1),
-                    "addr2": "",
-                    "city": "Atlanta",
-                    "state": "GA",
-                    "zip": "30308",
-                    "country": "US",
+                if !value.is_object() {
+                    *value = json!({
+                        "addr1": "",
+                        "addr2": "",
+                        "city": "Atlanta",
+                        "state": "GA",
+                        "zip": "30308",
+                        "country": "US",
+                    });
+                }
+                with_text(&mut value["addr1"], |out| {
+                    out.push_str(STREETS[(drawn % 4) as usize]);
                 });
             }
             MergeFieldKind::Phone => set_text(value, "+44 20 7946 0000"),

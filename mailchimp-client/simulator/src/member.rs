@@ -179,12 +179,16 @@ pub(crate) fn parse_hex(text: &str) -> Option<Hash> {
     Some(hash)
 }
 
-/// Appends lower-case hex digits.
+/// Appends lower-case hex digits, through a buffer: every row has half a dozen of these.
 pub(crate) fn write_hex(out: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    for part in bytes.chunks(16) {
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(part) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        out.push_str(std::str::from_utf8(&text[..part.len() * 2]).unwrap_or_default());
     }
 }
 

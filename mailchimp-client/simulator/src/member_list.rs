@@ -109,7 +109,7 @@ fn answer(
     call.twist.rows(&mut slots);
     let selection = call.query.selection()?;
     let root = selection.root();
-    let mut out = String::with_capacity(1024 + slots.len() * 1024);
+    let mut out = String::with_capacity(1024 + slots.len() * 1280);
     out.push('{');
     let rows = write_rows(
         &mut out,

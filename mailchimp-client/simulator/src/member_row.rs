@@ -9,7 +9,7 @@ use crate::fields::View;
 use crate::links;
 use crate::member::{Body, Location};
 use crate::member::{Member, Profile, contact_id, unique_email_id, write_hex};
-use crate::render::write_str;
+use crate::render::{write_str, write_value};
 use crate::simulator::Context;
 use crate::spec::Status;
 use crate::timestamp;
@@ -210,7 +210,7 @@ impl<'a> RowWriter<'a> {
                 let web_id = self.audience.web_id(slot);
                 quoted_hex(out, &contact_id(self.context.settings.seed, web_id));
             }
-            Key::FullName => write_str(out, &full_name(self.audience, profile)),
+            Key::FullName => full_name(out, self.audience, profile),
             Key::WebId => number(out, self.audience.web_id(slot)),
             Key::EmailType => out.push_str(if profile.text_only {
                 r#""text""#
@@ -304,19 +304,19 @@ fn number(out: &mut String, number: u64) {
     let _ = write!(out, "{number}");
 }
 
-/// First and last name, `""` without either.
-fn full_name(audience: &Audience, profile: &Profile) -> String {
+/// Appends first and last name, `""` without either.
+fn full_name(out: &mut String, audience: &Audience, profile: &Profile) {
     let part = |tag: &str| {
         let field = audience.definitions.merge_field(tag)?;
-        profile.merge_value(field.merge_id)?.as_str()
+        profile
+            .merge_value(field.merge_id)?
+            .as_str()
+            .filter(|name| !name.is_empty())
     };
-    let (first, last) = (part("FNAME").unwrap_or(""), part("LNAME").unwrap_or(""));
-    let gap = if first.is_empty() || last.is_empty() {
-        ""
-    } else {
-        " "
-    };
-    [first, gap, last].concat()
+    match (part("FNAME"), part("LNAME")) {
+        (Some(first), Some(last)) => write_str(out, &[first, " ", last].concat()),
+        (first, last) => write_str(out, first.or(last).unwrap_or("")),
+    }
 }
 
 fn merge_fields(out: &mut String, audience: &Audience, profile: &Profile) {
@@ -329,8 +329,7 @@ fn merge_fields(out: &mut String, audience: &Audience, profile: &Profile) {
         out.push(':');
         match profile.merge_value(field.merge_id) {
             None => out.push_str(r#""""#),
-            Some(Value::String(text)) => write_str(out, text),
-            Some(value) => out.push_str(&value.to_string()),
+            Some(value) => write_value(out, value),
         }
     }
     out.push('}');
@@ -350,7 +349,17 @@ fn interests(out: &mut String, audience: &Audience, profile: &Profile) {
 }
 
 fn location(out: &mut String, location: Option<Location>, shape: Shape) {
-    let known = location.unwrap_or(Location::UNKNOWN);
+    let Some(known) = location else {
+        out.push_str(
+            r#"{"latitude":0,"longitude":0,"gmtoff":0,"dstoff":0,"country_code":"","timezone":"""#,
+        );
+        out.push_str(if shape == Shape::Member {
+            r#","region":""}"#
+        } else {
+            "}"
+        });
+        return;
+    };
     // Writing to a string cannot fail.
     let _ = write!(
         out,

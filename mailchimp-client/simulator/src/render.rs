@@ -148,6 +148,26 @@ impl Twist {
     }
 }
 
+/// Appends any JSON value.
+pub(crate) fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::String(text) => write_str(out, text),
+        Value::Object(map) => {
+            out.push('{');
+            for (position, (name, part)) in map.iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_str(out, name);
+                out.push(':');
+                write_value(out, part);
+            }
+            out.push('}');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
 /// Appends a JSON string.
 pub(crate) fn write_str(out: &mut String, text: &str) {
     if text

@@ -47,14 +47,15 @@ impl Included {
         }
     }
 
-    fn slots(self, audience: &Audience, segment: u32) -> Vec<u32> {
-        let mut slots = audience.segment_members(segment);
-        slots.retain(|&slot| {
-            audience
-                .shown(slot)
-                .is_some_and(|member| self.takes(member.status))
-        });
-        slots
+    fn slots(self, audience: &Audience, segment: u32) -> impl Iterator<Item = u32> {
+        let slots = audience.segment_members(segment);
+        (0..slots.len())
+            .map(move |position| slots[position])
+            .filter(move |&slot| {
+                audience
+                    .shown(slot)
+                    .is_some_and(|member| self.takes(member.status))
+            })
     }
 }
 
@@ -119,13 +120,9 @@ pub(crate) fn members(
     let paging = call.query.paging(context.settings.page_clamp)?;
     let selection = call.query.selection()?;
     let root = selection.root();
-    let total = Included::BY_DEFAULT.slots(audience, segment.id).len();
-    let mut slots = Included::asked(call).slots(audience, segment.id);
-    slots = slots
-        .into_iter()
-        .skip(paging.offset)
-        .take(paging.count)
-        .collect();
+    let total = Included::BY_DEFAULT.slots(audience, segment.id).count();
+    let included = Included::asked(call).slots(audience, segment.id);
+    let mut slots: Vec<u32> = included.skip(paging.offset).take(paging.count).collect();
     call.twist.rows(&mut slots);
     let mut out = String::from("{");
     let view = root.child("members");
@@ -204,7 +201,7 @@ fn segment_json(
     let mut value = json!({
         "id": segment.id,
         "name": segment.name,
-        "member_count": included.slots(audience, segment.id).len(),
+        "member_count": included.slots(audience, segment.id).count(),
         "type": segment.rule.kind(),
         "created_at": timestamp::text(segment.created_at),
         "updated_at": timestamp::text(segment.updated_at),
