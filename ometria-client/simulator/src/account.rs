@@ -164,7 +164,7 @@ impl Account {
                 at,
             });
         } else if text(&record, "@type") == Some("contact") {
-            self.listings.apply(&record, &json, at);
+            self.listings.apply(record, &json, at);
         } else {
             let name = |field| text(&record, field).unwrap_or_default().to_owned();
             self.objects.insert((name("@type"), name("id")), json);

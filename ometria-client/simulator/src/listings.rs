@@ -141,8 +141,9 @@ impl Listings {
     }
 
     /// Takes a valid contact; `json` is `record` as it came.
-    pub(crate) fn apply(&mut self, record: &Map<String, Value>, json: &str, at: DateTime<Utc>) {
-        let (Some(collection), Some(id)) = (text(record, "@collection"), text(record, "id")) else {
+    pub(crate) fn apply(&mut self, record: Map<String, Value>, json: &str, at: DateTime<Utc>) {
+        let (Some(collection), Some(id)) = (text(&record, "@collection"), text(&record, "id"))
+        else {
             return;
         };
         let collection = self.collection_index(collection);
@@ -152,67 +153,58 @@ impl Listings {
             .get("marketing_optin")
             .filter(|value| !value.is_null());
         let claim = claim.and_then(Claim::read);
-        let forced = record
-            .get("@force_optin")
-            .and_then(Value::as_bool)
-            .unwrap_or(false);
-        let lifts = self.rules.unforced_update_lifts_force;
-        let known = self
+        let instructs = |name| record.get(name).and_then(Value::as_bool) == Some(true);
+        let forced = instructs("@force_optin") && claim.is_some();
+        let members = self
             .collections
             .get(collection as usize)
-            .and_then(|it| it.by_id.get(id));
-        let (index, before) = match known.copied() {
+            .map(|it| &it.by_id);
+        let (index, before) = match members.and_then(|by_id| by_id.get(id).copied()) {
             Some(index) => (index, self.cluster_of(index)),
             None => (self.insert(collection, id, at), None),
         };
+        let merges = before.is_some() && instructs("@merge");
         let Some(listing) = self.arena.get_mut(index as usize) else {
             return;
         };
-        let known = before.is_some();
-        if known && record.get("@merge").and_then(Value::as_bool) == Some(true) {
-            let mut merged = listing.fields();
-            merged.extend(
-                record
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.clone())),
-            );
-            listing.json = Value::Object(merged).to_string().into();
-        } else {
-            listing.json = json.into();
-        }
         if let Some(claim) = claim {
+            let lifts = self.rules.unforced_update_lifts_force;
             listing
                 .claims
                 .record(Made { claim, sequence }, forced, lifts);
         }
         listing.updated_at = at;
         listing.sequence = sequence;
-        Self::fire(&mut self.events, listing, record, claim);
-        // With merging an absent identifier stays; without, it goes. Either way the stored JSON has the answer.
-        let (email, customer_id) = if known {
-            let fields = listing.fields();
-            (
-                text(&fields, "email").map(normal),
-                text(&fields, "customer_id").map(str::to_owned),
-            )
-        } else {
-            (
-                text(record, "email").map(normal),
-                text(record, "customer_id").map(str::to_owned),
-            )
+        Self::fire(&mut self.events, listing, &record, claim);
+        // An identifier that is not sent stays when merging and goes when replacing.
+        let identifier = |name, old: &Option<Arc<str>>| match record.get(name) {
+            None if merges => old.as_deref().map(str::to_owned),
+            sent => sent.and_then(Value::as_str).map(str::to_owned),
         };
+        let email = identifier("email", &listing.email).map(|email| normal(&email));
+        let customer_id = identifier("customer_id", &listing.customer_id);
         self.index_email(index, email.as_deref());
         self.index_customer(index, customer_id.as_deref());
-        self.move_segments(index, record);
+        self.move_segments(index, &record);
+        if let Some(listing) = self.arena.get_mut(index as usize) {
+            listing.json = if merges {
+                let mut fields = listing.fields();
+                fields.extend(record);
+                Value::Object(fields).to_string().into()
+            } else {
+                json.into()
+            };
+        }
+        let listing = Some(index);
         self.settle(
             index,
             before,
             &Moment {
                 sequence,
                 at,
-                listing: Some(index),
+                listing,
                 claim,
-                forced: forced && claim.is_some(),
+                forced,
                 profile: None,
             },
         );

@@ -309,7 +309,7 @@ impl Account {
         }
         let now = self.now();
         let allowed = match resource {
-            // Pushing looks at its own allowance once it has seen the body.
+            // Pushing has an allowance of its own, which it looks at itself.
             Resource::Push => true,
             Resource::Deletions | Resource::Deletion(_) => self.deletion_rate.allows(now),
             _ => self.read_rate.allows(now),
