@@ -14,6 +14,7 @@
 //! given. Programs hear what happens through an [`Observer`].
 
 mod clock;
+pub mod docs;
 mod error;
 mod mapping;
 mod observe;
