@@ -13,6 +13,7 @@ mod faults;
 mod observer;
 mod record;
 mod scripted;
+pub mod state;
 
 pub use clock::{ManualClock, time};
 pub use faults::{Fault, FaultPlan, FaultySink, FaultySource, FaultyState};

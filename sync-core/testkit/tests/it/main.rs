@@ -1,0 +1,3 @@
+//! The suites, run for everything in the workspace that they are about and that needs no other system.
+
+mod state;
