@@ -3,13 +3,16 @@
 //! Built for millions: a listing keeps its JSON as text and is parsed only to merge or to show it, ids and addresses are
 //! stored once and shared by the indexes.
 
+mod clusters;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::consent::{Claim, Claims, ConsentChange, Made, Moment, Verdict, decide};
+pub(crate) use self::clusters::Cluster;
+use crate::consent::{Claim, Claims, ConsentChange, Made, Moment, Verdict};
 use crate::incoming::text;
 use crate::settings::Rules;
 
@@ -68,13 +71,6 @@ struct Person {
     preference: Option<Made>,
     verdict: Verdict,
     history: Vec<Moment>,
-}
-
-/// A profile: listings that share an address or a customer id.
-#[derive(Debug)]
-pub(crate) struct Cluster {
-    pub(crate) listings: BTreeSet<u32>,
-    pub(crate) emails: BTreeSet<Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -444,124 +440,6 @@ impl Listings {
         }
         for id in ids("@remove_from_lists") {
             self.segments.entry(id).or_default().remove(&index);
-        }
-    }
-
-    /// Decides anew over the profiles a record touched and writes down what changed.
-    fn settle(&mut self, index: u32, before: Option<Cluster>, moment: &Moment) {
-        let after = self.cluster_of(index);
-        // Nearly every record: one listing, one address, and no profile split off.
-        let before = before.filter(|before| {
-            after
-                .as_ref()
-                .is_none_or(|after| !before.emails.is_subset(&after.emails))
-        });
-        if let Some(after) = &after {
-            self.note(after, true, moment);
-        }
-        for email in before.iter().flat_map(|before| &before.emails) {
-            if after
-                .as_ref()
-                .is_none_or(|after| !after.emails.contains(email))
-            {
-                let left = self.cluster(email);
-                self.note(&left, false, moment);
-            }
-        }
-    }
-
-    /// Notes `moment` under every address of a profile: where the outcome changed, and, if the claim is one of this
-    /// profile's, in any case.
-    fn note(&mut self, cluster: &Cluster, claimed_here: bool, moment: &Moment) {
-        let verdict = self.verdict(cluster);
-        for email in &cluster.emails {
-            let Some(person) = self.people.get_mut(email) else {
-                continue;
-            };
-            let own = claimed_here && moment.claim.is_some();
-            if own || person.verdict.optin != verdict.optin {
-                let claim = moment.claim.filter(|_| own);
-                let history = &mut person.history;
-                push_one(
-                    history,
-                    Moment {
-                        claim,
-                        profile: verdict.optin,
-                        ..moment.clone()
-                    },
-                );
-            }
-            person.verdict = verdict;
-        }
-    }
-
-    fn verdict(&self, cluster: &Cluster) -> Verdict {
-        let claims = cluster
-            .listings
-            .iter()
-            .filter_map(|&index| self.at(index))
-            .map(|it| it.claims);
-        let preferences = cluster
-            .emails
-            .iter()
-            .filter_map(|email| self.people.get(email)?.preference);
-        decide(
-            self.rules.rules,
-            claims,
-            preferences.max_by_key(|made| made.sequence),
-        )
-    }
-
-    fn cluster_of(&self, index: u32) -> Option<Cluster> {
-        let listing = self.at(index)?;
-        let mut cluster = Cluster {
-            listings: BTreeSet::from([index]),
-            emails: BTreeSet::new(),
-        };
-        self.grow(&mut cluster, listing);
-        Some(cluster)
-    }
-
-    fn cluster(&self, email: &Arc<str>) -> Cluster {
-        let mut cluster = Cluster {
-            listings: BTreeSet::new(),
-            emails: BTreeSet::from([Arc::clone(email)]),
-        };
-        let indexes = self
-            .people
-            .get(email)
-            .map(|person| person.listings.as_slice());
-        for &index in indexes.unwrap_or_default() {
-            if let (true, Some(listing)) = (cluster.listings.insert(index), self.at(index)) {
-                self.grow(&mut cluster, listing);
-            }
-        }
-        cluster
-    }
-
-    /// Follows addresses and customer ids until nothing new turns up.
-    fn grow(&self, cluster: &mut Cluster, from: &Listing) {
-        let mut open = vec![from];
-        while let Some(listing) = open.pop() {
-            let email = listing
-                .email
-                .as_ref()
-                .filter(|email| !cluster.emails.contains(*email));
-            if let Some(email) = email {
-                cluster.emails.insert(Arc::clone(email));
-            }
-            let by_email = email
-                .and_then(|email| self.people.get(email))
-                .map(|p| &p.listings);
-            let by_customer = listing
-                .customer_id
-                .as_ref()
-                .and_then(|id| self.by_customer.get(id));
-            for &index in by_email.into_iter().chain(by_customer).flatten() {
-                if let (true, Some(next)) = (cluster.listings.insert(index), self.at(index)) {
-                    open.push(next);
-                }
-            }
         }
     }
 }
