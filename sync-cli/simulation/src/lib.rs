@@ -1,0 +1,1 @@
+//! Deterministic simulation of whole imports: one seed decides members, changes, faults and kills.
