@@ -1,8 +1,10 @@
 //! Mailchimp audiences as a source: complete under change, over ten connections
 
+mod cursor;
 mod error;
 mod member;
 mod notice;
+mod plan;
 mod settings;
 mod source;
 
