@@ -1,0 +1,17 @@
+//! The simulator against what is documented and was seen of the live API, through its requests and replies alone.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod api;
+
+mod batches;
+mod collections;
+mod credentials;
+mod definitions;
+mod faults;
+mod generated;
+mod lists_over_time;
+mod member_list;
+mod member_writes;
+mod segments;
+mod webhooks;
