@@ -1,5 +1,6 @@
 //! The client of API v2.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,12 +55,20 @@ pub(crate) use common_settings;
 
 /// Client of Ometria's API v2. Clones are cheap and share connection, rate limits and retry budget; make one for each
 /// account, because Ometria counts requests by account.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+/// Shows where it sends to, and leaves out a transport that may remember what it carried.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base_url", &self.shared.base_url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     http: Http,
     base_url: Url,
@@ -283,10 +292,9 @@ impl Default for Common {
     }
 }
 
-impl std::fmt::Debug for Common {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Common {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Common")
-            .field("transport", &self.transport)
             .field("timeout", &self.timeout)
             .field("retry", &self.retry)
             .finish_non_exhaustive()

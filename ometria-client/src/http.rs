@@ -1,6 +1,5 @@
 //! The one place where requests are sent, timed, counted and repeated.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,16 +24,6 @@ pub(crate) struct Http {
     pub(crate) retry: RetryPolicy,
     pub(crate) budget: RetryBudget,
     pub(crate) hooks: Arc<dyn Hooks>,
-}
-
-impl fmt::Debug for Http {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http")
-            .field("transport", &self.transport)
-            .field("timeout", &self.timeout)
-            .field("retry", &self.retry)
-            .finish_non_exhaustive()
-    }
 }
 
 /// One call, to be sent as often as it takes.
