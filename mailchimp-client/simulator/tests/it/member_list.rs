@@ -115,7 +115,7 @@ fn ties_come_in_order_of_web_id_and_exactly_reversed_when_descending() {
     };
     let ascending = walk("ASC");
     assert_eq!(ascending.len(), 10);
-    assert!(ascending.is_sorted_by_key(|id| id.as_u64()));
+    assert!(ascending.is_sorted_by_key(Value::as_u64));
     let mut descending = walk("DESC");
     descending.reverse();
     assert_eq!(descending, ascending);
