@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::client::Client;
 use crate::credential::DataCenter;
 use crate::error::{Error, OAuthError, Result};
+use crate::field::Field;
 use crate::path::Path;
 use crate::query::Query;
 
@@ -35,18 +36,14 @@ impl fmt::Debug for OAuthMetadata {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Answer {
-    #[serde(default)]
-    dc: Option<String>,
-    #[serde(default)]
-    role: Option<String>,
-    #[serde(default)]
-    accountname: Option<String>,
-    #[serde(default)]
-    user_id: Option<u64>,
-    #[serde(default)]
-    error: Option<String>,
+    dc: Field<String>,
+    role: Field<String>,
+    accountname: Field<String>,
+    user_id: Field<u64>,
+    error: Field<String>,
 }
 
 /// Asks the service through a client whose base URL is [`OAUTH_BASE`].
@@ -56,13 +53,15 @@ pub(crate) async fn metadata(client: &Client) -> Result<OAuthMetadata> {
     let path = Path::new("/metadata", &[])?;
     let answer: Answer = client.get(&path, &Query::new()).await?.into_value();
     // A dead token is answered with 200, an `error` and no data centre.
-    match (answer.error, answer.dc) {
-        (None, Some(dc)) => Ok(OAuthMetadata {
+    match (answer.error, answer.dc.into_value()) {
+        (Field::Absent | Field::Null, Some(dc)) => Ok(OAuthMetadata {
             data_center: dc.parse()?,
-            role: answer.role,
-            account_name: answer.accountname,
-            user_id: answer.user_id,
+            role: answer.role.into_value(),
+            account_name: answer.accountname.into_value(),
+            user_id: answer.user_id.into_value(),
         }),
-        (error, _) => Err(Error::OAuth(Box::new(OAuthError { error }))),
+        (error, _) => Err(Error::OAuth(Box::new(OAuthError {
+            error: error.into_value(),
+        }))),
     }
 }

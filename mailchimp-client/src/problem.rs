@@ -4,46 +4,76 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::field::Field;
+
 /// An error body, as documented at
 /// <https://mailchimp.com/developer/marketing/docs/errors/>.
 ///
 /// `Debug` shows title and status only: detail and field messages may quote an e-mail address.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
     title: String,
-    #[serde(default)]
     status: Option<u16>,
-    #[serde(default, rename = "type")]
     kind: Option<String>,
-    #[serde(default)]
     detail: Option<String>,
-    #[serde(default)]
     instance: Option<String>,
-    #[serde(default)]
     errors: Vec<FieldProblem>,
 }
 
 /// One refused field of a request. Its `Debug` shows neither member.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldProblem {
     /// The field's name; live answers also have the empty string.
-    #[serde(default)]
     pub field: String,
     /// Why it was refused. May quote the value: do not print it.
-    #[serde(default)]
     pub message: String,
+}
+
+/// The document as it comes. One odd member must not turn a permission that is missing into a
+/// throttle, which is what a 403 without a problem document is.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Document {
+    title: Field<String>,
+    status: Field<u16>,
+    #[serde(rename = "type")]
+    kind: Field<String>,
+    detail: Field<String>,
+    instance: Field<String>,
+    errors: Field<Vec<Entry>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    field: Field<String>,
+    message: Field<String>,
 }
 
 impl Problem {
     /// Reads a body, if it is a problem document. A gateway's own JSON is not one: `title` and
     /// one more documented member are required.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
-        let problem: Self = serde_json::from_slice(body).ok()?;
-        let documented =
-            problem.status.is_some() || problem.detail.is_some() || problem.kind.is_some();
-        documented.then_some(problem)
+        let document: Document = serde_json::from_slice(body).ok()?;
+        let title = document.title.into_value()?;
+        if document.status.is_absent() && document.detail.is_absent() && document.kind.is_absent() {
+            return None;
+        }
+        let entries = document.errors.into_value().unwrap_or_default();
+        let errors = entries.into_iter().map(|entry| FieldProblem {
+            field: entry.field.into_value().unwrap_or_default(),
+            message: entry.message.into_value().unwrap_or_default(),
+        });
+        Some(Self {
+            title,
+            status: document.status.into_value(),
+            kind: document.kind.into_value(),
+            detail: document.detail.into_value(),
+            instance: document.instance.into_value(),
+            errors: errors.collect(),
+        })
     }
 
     /// The error's name in Mailchimp's glossary, such as `Resource Not Found`.
@@ -66,9 +96,9 @@ impl Problem {
         self.detail.as_deref()
     }
 
-    /// The id of this occurrence; equals the `X-Request-Id` header. Old answers have `""`.
+    /// The id of this occurrence; equals the `X-Request-Id` header. Old answers leave it blank.
     pub fn instance(&self) -> Option<&str> {
-        self.instance.as_deref().filter(|id| !id.is_empty())
+        self.instance.as_deref()
     }
 
     /// The refused fields of a validation failure.

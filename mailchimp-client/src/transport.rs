@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, Request, StatusCode};
+use url::Url;
 
 use crate::error::{Error, Result};
 
@@ -152,19 +153,41 @@ impl ReqwestTransport {
     /// How long a connection may take to be made.
     const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-    /// A transport with its own connection pool.
+    /// A transport with its own connection pool, which uses no proxy.
+    ///
+    /// Proxies named by environment variables are passed by: a library should not obey them
+    /// unasked, and a plain-http proxy would see the credential of a loopback base URL.
     ///
     /// Fails with [`Error::Configuration`] when TLS cannot be set up.
     pub fn new() -> Result<Self> {
-        let http = reqwest::Client::builder()
+        Self::build(Self::settings())
+    }
+
+    /// A transport that reaches https hosts through a proxy.
+    ///
+    /// Fails with [`Error::Configuration`] when the proxy's URL is of no supported kind or TLS
+    /// cannot be set up.
+    pub fn through_proxy(proxy: Url) -> Result<Self> {
+        let proxy = reqwest::Proxy::https(proxy)
+            .map_err(|_| Error::configuration("proxy", "it is not the URL of an http proxy"))?;
+        Self::build(Self::settings().proxy(proxy))
+    }
+
+    fn settings() -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Self::CONNECT_TIMEOUT)
+    }
+
+    fn build(settings: reqwest::ClientBuilder) -> Result<Self> {
+        let http = settings
             .build()
             .map_err(|_| Error::configuration("transport", "TLS could not be initialised"))?;
         Ok(Self { http })
     }
 
-    /// A transport over a reqwest client of the caller's making, for proxies or extra roots.
+    /// A transport over a reqwest client of the caller's making, for instance with extra roots.
     ///
     /// The client must not follow redirects and must decode gzip.
     pub fn from_client(http: reqwest::Client) -> Self {

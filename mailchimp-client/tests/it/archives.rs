@@ -386,7 +386,10 @@ async fn an_endless_transfer_stops_at_the_limit() {
         ],
     });
     let error = results(&script.client(), limits).await.unwrap_err();
-    assert!(matches!(error, Error::Archive(_)), "{error}");
+    assert!(
+        matches!(&error, Error::Archive(error) if error.reason == ArchiveProblem::TooLarge),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -140,6 +140,26 @@ async fn a_gateways_own_json_is_no_problem_document() {
 }
 
 #[tokio::test]
+async fn one_odd_member_does_not_undo_a_problem_document() {
+    for member in [
+        r#""status":403,"errors":null"#,
+        r#""status":403,"errors":[{"field":7}]"#,
+        r#""status":"403""#,
+        r#""detail":"""#,
+        r#""type":{}"#,
+    ] {
+        let body = format!(r#"{{"title":"Forbidden","instance":"",{member},"x":[]}}"#);
+        let script = Script::new(move |_, _| Reply::json(403, body.clone()));
+        let error = failure(&script).await;
+        assert!(
+            error.problem().is_some() && !error.is_throttle(),
+            "{member}"
+        );
+        assert_eq!(error.request_id(), None);
+    }
+}
+
+#[tokio::test]
 async fn an_error_body_that_breaks_off_or_never_ends_leaves_its_status() {
     let broken = Script::new(|_, _| Reply::Answer {
         status: 502,
