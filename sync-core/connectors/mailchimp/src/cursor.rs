@@ -65,8 +65,9 @@ impl From {
                 .collect();
             if let Some(since) = since {
                 // What the new window covers needs no other.
-                open.iter_mut()
-                    .for_each(|open| open.before = open.before.min(since));
+                for open in &mut open {
+                    open.before = open.before.min(since);
+                }
                 open.retain(|open| open.position.since.is_none_or(|from| from < open.before));
             }
             let position = Position {
@@ -153,6 +154,11 @@ impl Progress {
 /// A Unix second as time.
 pub(crate) fn to_time(second: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(second, 0)
+}
+
+/// The same for people: a second that no calendar has is shown as the epoch.
+pub(crate) fn time(second: i64) -> DateTime<Utc> {
+    to_time(second).unwrap_or_default()
 }
 
 /// The stored form. Times are Unix seconds.

@@ -4,7 +4,9 @@ mod cursor;
 mod error;
 mod member;
 mod notice;
+mod page;
 mod plan;
+mod reader;
 mod settings;
 mod source;
 

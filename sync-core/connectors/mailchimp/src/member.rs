@@ -13,7 +13,7 @@ use sync_core::{AsJson, Key, Keyed};
 /// A member as it was when its row was read.
 ///
 /// It knows its identity and keeps the rest as the JSON that came: what a member means is the mapping's business.
-/// `Debug` shows ids and the size, as the row is personal.
+/// `Debug` shows the key and the size, as the row is personal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MemberRow {
     list_id: Arc<str>,
@@ -31,7 +31,9 @@ impl MemberRow {
     pub fn from_json(list_id: &Arc<str>, raw: Bytes) -> Option<Self> {
         let identity = Identity::of(&raw)?;
         let archived = identity.status.as_deref() == Some("archived");
-        Self::new(list_id, &identity, archived, raw.clone())
+        let mut row = Self::new(list_id, &identity, archived, Bytes::new())?;
+        row.raw = on_one_line(raw);
+        Some(row)
     }
 
     pub(crate) fn new(
@@ -94,11 +96,10 @@ impl fmt::Debug for MemberRow {
         f.debug_struct("MemberRow")
             .field("list_id", &self.list_id)
             .field("key", &self.key)
-            .field("id", &self.id)
             .field("last_changed", &self.last_changed)
             .field("archived", &self.archived)
             .field("bytes", &self.raw.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -279,7 +279,7 @@ impl Plan {
             match &mut window.work {
                 Work::Second(second) if window.state == State::Ready => second
                     .next_offset(count)
-                    .map(|offset| (id, second.second, offset, count)),
+                    .map(|offset| (id, second.at, offset, count)),
                 _ => None,
             }
         });
@@ -642,7 +642,7 @@ impl Window {
     fn as_open(&self) -> Open {
         let (position, before, skip) = match &self.work {
             Work::Range(range) => (range.position.clone(), range.before, range.skip),
-            Work::Second(second) => (second.position(), second.second, 0),
+            Work::Second(second) => (second.position(), second.at, 0),
         };
         Open {
             sweep: self.sweep,

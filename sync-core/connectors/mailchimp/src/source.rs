@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
-use mailchimp_client::{Client, GetList, Path};
+use mailchimp_client::{Client, Path};
 use sync_core::{BatchReader, Change, Clock, Error, ErrorKind, Key, Position, Result, Source};
 use tokio::time::Instant;
 
+use crate::cursor::From;
 use crate::error::translate;
 use crate::member::MemberRow;
 use crate::notice::ReadHooks;
-use crate::settings::AudienceSettings;
+use crate::page::Selection;
+use crate::reader::{Reader, Task, server_time};
+use crate::settings::{AudienceSettings, StatusFilter, key_fields};
 
 const MEMBER: &str = "/lists/{list_id}/members/{subscriber_hash}";
 
@@ -73,6 +76,23 @@ impl AudienceSource {
         &self.list_id
     }
 
+    fn task(&self, from: From, selection: Selection, resumable: bool) -> Task {
+        Task {
+            client: self.client.clone(),
+            list_id: self.list_id.clone(),
+            settings: self.settings.clone(),
+            selection,
+            clock: self.clock.clone(),
+            hooks: self.hooks.clone(),
+            server_time: *self
+                .server_time
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+            from,
+            resumable,
+        }
+    }
+
     async fn fetch_one(&self, key: Key) -> Result<Option<MemberRow>> {
         let invalid = |message| {
             Error::new(ErrorKind::Invalid, "fetch member", message)
@@ -108,30 +128,23 @@ impl Source for AudienceSource {
     }
 
     async fn check(&self) -> Result<()> {
-        let request = GetList {
-            fields: vec!["id".to_owned()],
-            ..GetList::default()
-        };
-        let answer = self
-            .client
-            .list(&*self.list_id)
-            .get(&request)
-            .await
-            .map_err(|error| translate(error, "check audience", &self.list_id))?;
-        let now = answer.meta.server_time.map(|time| (time, Instant::now()));
+        let time = server_time(&self.client, &self.list_id).await?;
+        let seen = time.map(|time| (time, Instant::now()));
         *self
             .server_time
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = now;
+            .unwrap_or_else(PoisonError::into_inner) = seen;
         Ok(())
     }
 
-    fn read(&self, _from: Position) -> Result<Box<dyn BatchReader<Change<MemberRow>>>> {
-        Err(Error::new(
-            ErrorKind::Config,
-            "read audience",
-            "this build cannot read yet",
-        ))
+    fn read(&self, from: Position) -> Result<Box<dyn BatchReader<Change<MemberRow>>>> {
+        let skip = self.settings.start_offset;
+        let from = From::read(&from, &self.list_id, self.settings.status, skip)?;
+        let selection = Selection {
+            fields: self.settings.fields_to_ask(),
+            exclude_fields: self.settings.fields_to_exclude(),
+        };
+        Ok(Box::new(Reader::new(self.task(from, selection, true))))
     }
 
     async fn fetch(&self, keys: &[Key]) -> Result<Vec<Option<MemberRow>>> {
@@ -143,7 +156,16 @@ impl Source for AudienceSource {
     }
 
     fn keys(&self) -> Result<Option<Box<dyn BatchReader<Key>>>> {
-        Ok(None)
+        if self.settings.status != StatusFilter::All {
+            // Whoever left the filter would look removed.
+            return Ok(None);
+        }
+        let selection = Selection {
+            fields: key_fields(),
+            exclude_fields: Vec::new(),
+        };
+        let task = self.task(From::Nothing { skip: 0 }, selection, false);
+        Ok(Some(Box::new(Reader::new(task))))
     }
 }
 

@@ -33,7 +33,7 @@ const LARGEST_UNORDERED: u64 = 4_000_000;
 /// waits for its neighbour the ids are kept.
 #[derive(Debug)]
 pub(super) struct Second {
-    pub(super) second: i64,
+    pub(super) at: i64,
     /// Offset up to which everything is taken.
     end: u64,
     /// How many rows were taken up to `end`.
@@ -89,7 +89,7 @@ pub(super) enum Step {
 impl Second {
     pub(super) fn new(heavy: HeavySecond) -> Self {
         Self {
-            second: heavy.second,
+            at: heavy.second,
             end: heavy.taken,
             taken: heavy.taken,
             tail: heavy.tail,
@@ -110,7 +110,7 @@ impl Second {
     pub(super) fn position(&self) -> Position {
         let tail = self.tail.len().saturating_sub(OVERLAP);
         Position {
-            since: Some(self.second - 1),
+            since: Some(self.at - 1),
             taken: self.end,
             tail: self.tail[tail..].to_vec(),
         }
@@ -128,11 +128,6 @@ impl Second {
         self.unordered
             .as_ref()
             .map_or(self.end, |unordered| unordered.seen.len() as u64)
-    }
-
-    /// Whether requests are under way.
-    pub(super) fn busy(&self) -> bool {
-        !self.asked.is_empty()
     }
 
     /// The offset to ask for next; `None` if there is nothing to ask for now.
@@ -201,7 +196,7 @@ impl Second {
             // Asked before the second was begun again.
             return Ok(Step::More);
         }
-        let within = answer.within(Some(self.second - 1), self.second);
+        let within = answer.within(Some(self.at - 1), self.at);
         if self.unordered.is_some() {
             return self.take_unordered(answer, within, keep);
         }
@@ -329,13 +324,13 @@ impl Second {
         }
         self.reset();
         self.restarts += 1;
-        Step::Again(self.second)
+        Step::Again(self.at)
     }
 
     fn distrust_order(&mut self) -> Step {
         self.reset();
         self.unordered = Some(Unordered::default());
-        Step::Again(self.second)
+        Step::Again(self.at)
     }
 
     fn reset(&mut self) {

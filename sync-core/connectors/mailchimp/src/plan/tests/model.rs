@@ -114,7 +114,7 @@ impl Server {
             rng.shuffle(&mut hits);
             hits.sort_by_key(|member| member.at);
         }
-        let total = hits.len() as i64;
+        let total = i64::try_from(hits.len()).expect("small");
         let total = match self.quirks.totals {
             Totals::Missing => None,
             Totals::Wrong(by, often) if rng.usize(..often) == 0 => Some(total + by),
@@ -191,7 +191,6 @@ pub(super) struct Report {
     pub(super) requests: usize,
     pub(super) rows: usize,
     pub(super) delivered: usize,
-    pub(super) bound: i64,
     pub(super) progress: Option<Progress>,
     pub(super) events: Vec<Event>,
     pub(super) defects: Vec<Defect>,
@@ -218,10 +217,7 @@ impl<'a> Run<'a> {
         let bound = self.server.now - 2;
         let windows = from.windows(StatusFilter::All, 0, bound);
         let mut plan = Plan::new(self.page_size, self.workers, windows);
-        let mut report = Report {
-            bound,
-            ..Report::default()
-        };
+        let mut report = Report::default();
         let mut sent: Vec<Request> = Vec::new();
         let mut answered: Vec<(Request, Page)> = Vec::new();
         let endless = 2_000 + 100 * self.server.members.len();

@@ -1,0 +1,364 @@
+//! Carries out a [`Plan`]: requests in parallel, pages in the order their cursors allow.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use mailchimp_client::{Client, GetList};
+use sync_core::{Batch, BatchReader, Clock, Cursor, Error, ErrorKind, PartFailure, Result};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Duration, Instant};
+
+use crate::cursor::{From, Progress};
+use crate::error::{defect, describe, no_page, stopped, translate};
+use crate::notice::{Notice, ReadHooks};
+use crate::page::{Item, NoPage, Page, Selection, fetch};
+use crate::plan::{Event, Failure, Plan, Request};
+use crate::settings::AudienceSettings;
+
+/// How long the server's time, once seen, may serve as the upper bound of a run.
+const TIME_SERVES_FOR: Duration = Duration::from_secs(60);
+
+/// How far the server's clock and ours may be apart, before neither is trusted.
+const TRUSTED_SKEW: TimeDelta = TimeDelta::minutes(2);
+
+/// What a read needs to know.
+pub(crate) struct Task {
+    pub(crate) client: Client,
+    pub(crate) list_id: Arc<str>,
+    pub(crate) settings: Arc<AudienceSettings>,
+    pub(crate) selection: Selection,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) hooks: Arc<dyn ReadHooks>,
+    /// What the server's clock said, and when we asked.
+    pub(crate) server_time: Option<(DateTime<Utc>, Instant)>,
+    pub(crate) from: From,
+    /// Whether batches carry cursors.
+    pub(crate) resumable: bool,
+}
+
+/// Gives the batches of a read that runs in a task of its own.
+///
+/// The task is started by the first batch and ends with the reader. It runs ahead of the engine by no more pages than
+/// there are connections.
+pub(crate) struct Reader<T> {
+    state: State<T>,
+}
+
+enum State<T> {
+    Waiting(Box<Task>),
+    Running(mpsc::Receiver<Message<T>>, JoinHandle<()>),
+    Ended,
+}
+
+enum Message<T> {
+    Batch(Batch<T>),
+    Failed(Error),
+    End,
+}
+
+impl<T: Item> Reader<T> {
+    pub(crate) fn new(task: Task) -> Self {
+        Self {
+            state: State::Waiting(Box::new(task)),
+        }
+    }
+
+    fn start(&mut self) {
+        if let State::Waiting(_) = &self.state
+            && let State::Waiting(task) = std::mem::replace(&mut self.state, State::Ended)
+        {
+            let (sender, receiver) = mpsc::channel(task.settings.worker_count);
+            let work = tokio::spawn(async move {
+                let last = match Run::<T>::read(*task, &sender).await {
+                    Ok(()) => Message::End,
+                    Err(error) => Message::Failed(error),
+                };
+                // Nobody listens any more: then nobody misses it.
+                let _ = sender.send(last).await;
+            });
+            self.state = State::Running(receiver, work);
+        }
+    }
+}
+
+#[async_trait]
+impl<T: Item> BatchReader<T> for Reader<T> {
+    async fn next_batch(&mut self) -> Result<Option<Batch<T>>> {
+        self.start();
+        let State::Running(messages, _) = &mut self.state else {
+            return Ok(None);
+        };
+        match messages.recv().await {
+            Some(Message::Batch(batch)) => Ok(Some(batch)),
+            Some(Message::End) => {
+                self.state = State::Ended;
+                Ok(None)
+            }
+            Some(Message::Failed(error)) => Err(error),
+            // The channel closes without a word after a failure was told, or when the task died.
+            None => Err(stopped()),
+        }
+    }
+}
+
+impl<T> Drop for Reader<T> {
+    fn drop(&mut self) {
+        if let State::Running(_, work) = &self.state {
+            work.abort();
+        }
+    }
+}
+
+/// The audience's existence and the server's time, in one cheap call.
+pub(crate) async fn server_time(client: &Client, list_id: &str) -> Result<Option<DateTime<Utc>>> {
+    let request = GetList {
+        fields: vec!["id".to_owned()],
+        ..GetList::default()
+    };
+    let answer = client.list(list_id).get(&request).await;
+    answer
+        .map(|fetched| fetched.meta.server_time)
+        .map_err(|error| translate(error, "check audience", list_id))
+}
+
+/// Up to when a run reads.
+#[derive(Clone, Copy)]
+struct Bound {
+    at: i64,
+    /// Whether it is certain to be past at the server.
+    trusted: bool,
+}
+
+/// A read under way.
+struct Run<T> {
+    task: Task,
+    bound: Bound,
+    plan: Plan,
+    selection: Arc<Selection>,
+    requests: JoinSet<(Request, Result<Page<T>, NoPage>)>,
+    /// The newest `last_changed` delivered.
+    newest: Option<i64>,
+    /// The cursor of the last batch.
+    sent: Option<Cursor>,
+}
+
+impl<T: Item> Run<T> {
+    async fn read(task: Task, batches: &mpsc::Sender<Message<T>>) -> Result<()> {
+        let bound = task.bound().await?;
+        let lookback = i64::from(task.settings.lookback_seconds);
+        let windows = task.from.windows(task.settings.status, lookback, bound.at);
+        let plan = Plan::new(
+            task.settings.items_per_request,
+            task.settings.worker_count,
+            windows,
+        );
+        let selection = Arc::new(task.selection.clone());
+        let requests = JoinSet::new();
+        let mut run = Self {
+            task,
+            bound,
+            plan,
+            selection,
+            requests,
+            newest: None,
+            sent: None,
+        };
+        loop {
+            run.ask();
+            let Some(answer) = run.requests.join_next().await else {
+                break;
+            };
+            let (request, page) = answer.map_err(|error| stopped().caused_by(error))?;
+            let batch = match page {
+                Ok(page) => run.take(&request, page)?,
+                Err(reason) => run.failed(&request, reason)?,
+            };
+            if (!batch.items.is_empty() || !batch.failures.is_empty())
+                && !run.send(batch, batches).await
+            {
+                return Ok(());
+            }
+        }
+        if !run.plan.is_finished() {
+            return Err(stopped());
+        }
+        let last = run.batch(Vec::new(), Vec::new())?;
+        if last.resume.is_some() && last.resume != run.sent {
+            run.send(last, batches).await;
+        }
+        Ok(())
+    }
+
+    /// Says whether anybody takes it.
+    async fn send(&mut self, batch: Batch<T>, batches: &mpsc::Sender<Message<T>>) -> bool {
+        self.sent.clone_from(&batch.resume);
+        batches.send(Message::Batch(batch)).await.is_ok()
+    }
+
+    fn ask(&mut self) {
+        while let Some(request) = self.plan.next_request() {
+            let client = self.task.client.clone();
+            let list_id = self.task.list_id.clone();
+            let page = fetch(client, list_id, self.selection.clone(), request);
+            self.requests.spawn(async move { (request, page.await) });
+        }
+    }
+
+    fn take(&mut self, request: &Request, page: Page<T>) -> Result<Batch<T>> {
+        let taken = self.plan.on_page(request.id, &page.rows, page.total);
+        let mut failures = self.report(taken.events, || {
+            taken.defect.map(|found| defect(found, &self.task.list_id))
+        });
+        let mut items = Vec::with_capacity(page.items.len());
+        let mut keyless: Vec<i64> = Vec::new();
+        for ((item, row), keep) in page.items.into_iter().zip(&page.rows).zip(taken.keep) {
+            match item {
+                _ if !keep => {}
+                Some(item) => {
+                    items.push(item);
+                    self.newest = self.newest.max(Some(row.at));
+                }
+                None => keyless.push(row.at),
+            }
+        }
+        for seconds in keyless.chunk_by(|a, b| a == b) {
+            let part = self.plan.leave_open(request.sweep, seconds[0]);
+            let error = Error::new(
+                ErrorKind::Invalid,
+                "read window",
+                "members without contact_id and id cannot be delivered",
+            );
+            failures.push(PartFailure {
+                part: describe(&part),
+                error: error
+                    .with("list_id", &self.task.list_id)
+                    .with("members", seconds.len()),
+            });
+        }
+        self.batch(items, failures)
+    }
+
+    /// A request failed for good. Some failures end the whole read.
+    fn failed(&mut self, request: &Request, reason: NoPage) -> Result<Batch<T>> {
+        let failure = match &reason {
+            NoPage::Failed(error) if error.is_timeout_or_server() => Failure::TooMuch,
+            NoPage::Failed(mailchimp_client::Error::TooLarge(_)) => Failure::TooMuch,
+            _ => Failure::Other,
+        };
+        let error = no_page(reason, &self.task.list_id);
+        if matches!(
+            error.kind(),
+            ErrorKind::Denied | ErrorKind::Missing | ErrorKind::Config
+        ) {
+            return Err(error);
+        }
+        let events = self.plan.on_failure(request.id, failure);
+        let mut error = Some(error);
+        let failures = self.report(events, || error.take());
+        self.batch(Vec::new(), failures)
+    }
+
+    /// Tells the hooks what happened and makes failures of the windows that were given up. `cause` gives the error of the
+    /// first of them; more than one at once are given up because nothing works.
+    fn report(
+        &self,
+        events: Vec<Event>,
+        mut cause: impl FnMut() -> Option<Error>,
+    ) -> Vec<PartFailure> {
+        let notice = |notice: Notice| self.task.hooks.on_notice(&self.task.list_id, &notice);
+        let mut failures = Vec::new();
+        for event in events {
+            match event {
+                Event::Shrunk { count } => notice(Notice::PageShrunk { count }),
+                Event::ReadAgain { second } => {
+                    notice(Notice::SecondReadAgain {
+                        second: crate::cursor::time(second),
+                    });
+                }
+                Event::PutOff { part } => notice(Notice::PartPutOff {
+                    part: describe(&part),
+                }),
+                Event::GivenUp { part } => failures.push(PartFailure {
+                    part: describe(&part),
+                    error: cause().unwrap_or_else(|| {
+                        Error::new(
+                            ErrorKind::Unavailable,
+                            "read window",
+                            "not tried, because requests for other windows kept failing",
+                        )
+                        .with("list_id", &self.task.list_id)
+                    }),
+                }),
+            }
+        }
+        failures
+    }
+
+    fn batch(&self, items: Vec<T>, failures: Vec<PartFailure>) -> Result<Batch<T>> {
+        let resume = if self.task.resumable {
+            self.cursor()?
+        } else {
+            None
+        };
+        Ok(Batch {
+            items,
+            resume,
+            failures,
+            expected_total: self.plan.expected_total(),
+        })
+    }
+
+    /// Where reading may start again when all that was handed out is durable.
+    fn cursor(&self) -> Result<Option<Cursor>> {
+        let until = if self.bound.trusted {
+            Some(self.bound.at)
+        } else {
+            let lag = i64::from(self.task.settings.safety_lag_seconds);
+            let before = match &self.task.from {
+                From::Nothing { .. } => None,
+                From::Progress(progress) => Some(progress.until),
+            };
+            self.newest
+                .map(|newest| newest - lag)
+                .max(before)
+                .map(|at| at.min(self.bound.at))
+        };
+        let open = self.plan.open_windows();
+        until
+            .map(|until| {
+                Progress { until, open }.encode(&self.task.list_id, self.task.settings.status)
+            })
+            .transpose()
+    }
+}
+
+impl Task {
+    /// The server's time less the safety lag. If that is in doubt, the later of the two clocks: then the run reads to the
+    /// end, and is complete only as far as it has seen members.
+    async fn bound(&self) -> Result<Bound> {
+        if let Some(until) = self.settings.until {
+            return Ok(Bound {
+                at: until.timestamp(),
+                trusted: true,
+            });
+        }
+        let server = match self.server_time {
+            Some((time, at)) if at.elapsed() < TIME_SERVES_FOR => Some(time),
+            _ => server_time(&self.client, &self.list_id).await?,
+        };
+        let local = self.clock.now();
+        let trusted = server.filter(|server| (*server - local).abs() <= TRUSTED_SKEW);
+        if trusted.is_none() {
+            let notice = Notice::ServerTimeDistrusted { server, local };
+            self.hooks.on_notice(&self.list_id, &notice);
+        }
+        let time = trusted.unwrap_or_else(|| server.map_or(local, |server| server.max(local)));
+        let lag = i64::from(self.settings.safety_lag_seconds);
+        Ok(Bound {
+            at: time.timestamp() - lag,
+            trusted: trusted.is_some(),
+        })
+    }
+}
