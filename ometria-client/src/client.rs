@@ -161,6 +161,20 @@ impl Client {
         paging::read_array(ENDPOINT, &answer)
     }
 
+    /// `GET` of a path this crate has no type for, such as `["lists"]` or `["orders", "1"]`; gives the body.
+    ///
+    /// There is no such door for writing: what is pushed goes through [`Record`], which cannot force an opt-in unseen.
+    ///
+    /// # Errors
+    ///
+    /// Those of any read.
+    pub async fn get_raw(&self, path: &[&str], query: &[(&str, String)]) -> Result<Bytes> {
+        let answer = self
+            .get("GET (untyped)", Allowance::Read, path, query)
+            .await?;
+        Ok(answer.response.into_body())
+    }
+
     pub(crate) async fn get(
         &self,
         endpoint: &'static str,

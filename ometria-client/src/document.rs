@@ -33,6 +33,12 @@ fn whole(number: f64) -> Option<u64> {
     ((0.0..9e15).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
+/// An id of the server's as it may be shown: one that is only letters, digits, hyphens and underscores holds no address.
+pub(crate) fn shown_id(id: Option<&str>) -> Option<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    id.filter(|id| id.len() <= 64 && id.bytes().all(plain))
+}
+
 pub(crate) fn time(object: &Map<String, Value>, key: &str) -> Option<DateTime<Utc>> {
     parse_time(text(object, key)?)
 }

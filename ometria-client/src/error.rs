@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
+use crate::document::shown_id;
 use crate::push::RefusalReason;
 use crate::transport::TransportError;
 
@@ -292,6 +293,9 @@ impl fmt::Display for ApiError {
         if *attempts > 1 {
             write!(f, ", {attempts} attempts")?;
         }
+        if let Some(id) = shown_id(self.request_id.as_deref()) {
+            write!(f, ", request {id}")?;
+        }
         Ok(())
     }
 }
@@ -303,6 +307,7 @@ impl fmt::Debug for ApiError {
             .field("status", &self.status)
             .field("attempts", &self.attempts)
             .field("retries_spent", &self.retries_spent)
+            .field("request_id", &shown_id(self.request_id.as_deref()))
             .field("queue_remaining", &self.queue_remaining)
             .field("message", &self.known_message().unwrap_or("<redacted>"))
             .finish_non_exhaustive()

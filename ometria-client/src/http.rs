@@ -15,6 +15,9 @@ use crate::limiter::TokenBucket;
 use crate::retry::{RetryBudget, RetryPolicy};
 use crate::transport::{Transport, TransportError, TransportErrorKind};
 
+/// No wait is longer, whatever a policy or a server says: beyond it, times no longer fit a clock.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How requests leave: shared by all clones of a client.
 pub(crate) struct Http {
     pub(crate) transport: Arc<dyn Transport>,
@@ -152,7 +155,8 @@ impl Http {
             }
             Attempt::Broken(_) | Attempt::TimedOut => self.retry.wait_after(attempt),
         };
-        if begin.elapsed() + wait > self.retry.max_elapsed {
+        let wait = wait.min(LONGEST_WAIT);
+        if begin.elapsed().saturating_add(wait) > self.retry.max_elapsed {
             return None;
         }
         (result.outcome() == Outcome::Throttled || self.budget.withdraw()).then_some(wait)

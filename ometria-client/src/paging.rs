@@ -16,7 +16,7 @@ use crate::http::Answer;
 /// Which part of a list to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Items in a page. Ometria's own default is 10 and it allows at most 250 where it documents a limit.
+    /// Items in a page, at least 1. Ometria's own default is 10 and it allows at most 250 where it documents a limit.
     pub limit: u32,
     /// Items to pass over.
     pub offset: u64,
@@ -34,7 +34,7 @@ impl Default for PageRequest {
 impl PageRequest {
     pub(crate) fn query(self) -> [(&'static str, String); 2] {
         [
-            ("limit", self.limit.to_string()),
+            ("limit", self.limit.max(1).to_string()),
             ("offset", self.offset.to_string()),
         ]
     }

@@ -2,9 +2,12 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Carries one request and brings back the whole response.
 ///
@@ -94,7 +97,8 @@ impl ReqwestTransport {
     /// The longest answer read unless [`max_body_bytes`](Self::max_body_bytes) says otherwise: 8 MiB.
     pub const DEFAULT_MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
-    /// A transport that uses no proxy, follows no redirect and ignores the environment.
+    /// A transport that uses no proxy, follows no redirect and ignores the environment. It waits ten seconds at most for
+    /// a connection.
     ///
     /// # Errors
     ///
@@ -103,6 +107,8 @@ impl ReqwestTransport {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            // Told apart from other time-outs, because here the server surely saw nothing.
+            .connect_timeout(CONNECT_TIMEOUT)
             .build()
             .map_err(|e| TransportError::new(TransportErrorKind::Unsendable).with_source(e))?;
         Ok(Self::from_client(client))

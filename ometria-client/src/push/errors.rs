@@ -89,7 +89,7 @@ impl fmt::Debug for PushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PushError")
             .field("message", &self.known_message().unwrap_or("<redacted>"))
-            .field("request_id", &self.request_id())
+            .field("request_id", &document::shown_id(self.request_id()))
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::{Map, Value};
 
-use crate::document::{count, text};
+use crate::document::{count, shown_id, text};
 use crate::error::{Result, decode_error, queue_header};
 
 /// The answer to one push.
@@ -85,14 +85,21 @@ impl ResponseMeta {
 }
 
 impl PushReceipt {
-    /// Whether the answer confirms all of `sent` records: status `OK`, nothing rejected or skipped, and the accepted count,
-    /// if there is one, equal to `sent`.
+    /// Whether the answer, a 2xx, confirms all of `sent` records.
+    ///
+    /// It does not if it says `ERROR`, rejects or skips anything, or accepts another number. Ometria documents a status
+    /// word and a count, but not that they are always there: an answer with neither confirms, being a 2xx, while an
+    /// unknown word without a count does not.
     pub fn confirms(&self, sent: usize) -> bool {
-        self.status == PushStatus::Ok
+        let counted = match self.accepted {
+            Some(accepted) => accepted == sent as u64,
+            None => matches!(self.status, PushStatus::Ok | PushStatus::Missing),
+        };
+        counted
+            && self.status != PushStatus::Error
             && self.rejected.unwrap_or(0) == 0
             && self.skipped.unwrap_or(0) == 0
             && self.rejected_items.is_empty()
-            && self.accepted.is_none_or(|accepted| accepted == sent as u64)
     }
 
     pub(crate) fn read(
@@ -137,7 +144,7 @@ impl fmt::Debug for PushReceipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PushReceipt")
             .field("status", &self.status)
-            .field("request_id", &self.request_id)
+            .field("request_id", &shown_id(self.request_id.as_deref()))
             .field("accepted", &self.accepted)
             .field("rejected", &self.rejected)
             .field("skipped", &self.skipped)

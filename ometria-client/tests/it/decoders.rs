@@ -138,12 +138,19 @@ async fn a_receipt_keeps_everything_and_tells_absent_from_zero() {
     assert_eq!((bare.accepted, bare.rejected), (None, None));
     assert!(bare.confirms(1));
 
+    for good in [
+        "{}",
+        r#"{"success":true}"#,
+        r#"{"status":"QUEUED","accepted":1}"#,
+    ] {
+        assert!(receipt(good).await.confirms(1), "{good}");
+    }
     for doubtful in [
         r#"{"status":"ERROR","accepted":1}"#,
         r#"{"status":"OK","accepted":0,"rejected":1}"#,
         r#"{"status":"OK","accepted":0,"skipped":1}"#,
         r#"{"status":"OK","rejected_items":[{"id":"1"}]}"#,
-        r#"{"accepted":1}"#,
+        r#"{"status":"OK","accepted":2}"#,
         r#"{"status":"QUEUED"}"#,
     ] {
         assert!(!receipt(doubtful).await.confirms(1), "{doubtful}");

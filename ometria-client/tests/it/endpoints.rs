@@ -59,6 +59,21 @@ async fn push_errors() {
 }
 
 #[tokio::test]
+async fn paths_without_a_type() {
+    let server = MockServer::start().await;
+    let mock = Mock::given(method("GET"))
+        .and(path("/v2/lists/3/changes"))
+        .and(query_param("mode", "all"));
+    serve(&server, mock, 200, &json!({"x": 1})).await;
+    let query = [("mode", "all".to_owned())];
+    let body = client(&server)
+        .get_raw(&["lists", "3", "changes"], &query)
+        .await
+        .unwrap();
+    assert_eq!(&body[..], br#"{"x":1}"#);
+}
+
+#[tokio::test]
 async fn profiles() {
     let server = MockServer::start().await;
     let mock = Mock::given(method("GET"))

@@ -140,6 +140,20 @@ async fn a_delay_beyond_our_patience_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_delay_is_too_large_to_be_understood() {
+    for seconds in ["18446744073709551615", "99999999999999999999", "-1", "soon"] {
+        let throttled = answer_with(429, ("Retry-After", seconds), "");
+        for patience in [Duration::from_secs(300), Duration::MAX] {
+            let script = Script::new([throttled.clone(), answer(202, OK)]);
+            let policy = RetryPolicy::default().max_elapsed(patience);
+            let client = builder(script.clone()).retry(policy).build().unwrap();
+            let result = push(&client).await;
+            assert!(result.is_ok() || result.unwrap_err().is_throttled());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_queue_waits_longer_than_a_crossed_rate() {
     for (remaining, full) in [("40", true), ("49000", false)] {
         let throttled = answer_with(429, ("X-QueueSize-Remaining", remaining), "");

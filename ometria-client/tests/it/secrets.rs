@@ -73,7 +73,7 @@ async fn clients_answers_and_errors() {
     debug(&key());
     debug(&Client::builder(key()));
     let body = json!({"message": ADDRESS, "status": ADDRESS, "rejected_items": [ADDRESS],
-        "email": ADDRESS, "request_id": "r"});
+        "email": ADDRESS, "request_id": ADDRESS});
     let objects = json!([body, {"error_message": ADDRESS, "record": {"email": ADDRESS}}]);
     for act in [
         answer(200, &body.to_string()),
