@@ -111,7 +111,7 @@ impl Error {
     pub fn may_have_been_sent(&self) -> bool {
         match self {
             Self::Transport(failure) => failure.may_have_been_sent,
-            Self::Api(error) => error.status >= 500,
+            Self::Api(error) => error.may_have_been_sent,
             Self::Decode(_) | Self::TooLarge(_) => true,
             _ => false,
         }
@@ -250,6 +250,9 @@ pub struct ApiError {
     pub problem: Option<Problem>,
     /// `X-Request-Id` of the answer, or the problem's `instance`.
     pub request_id: Option<String>,
+    /// Whether this or an earlier try may have had its effect. A 404 or 405 after a lost answer
+    /// can mean that the first try did what was asked.
+    pub may_have_been_sent: bool,
     /// How many times the request was tried.
     pub attempts: u32,
     /// Whether the status was worth repeating and the retry policy allowed no further try.

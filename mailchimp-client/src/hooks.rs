@@ -10,7 +10,7 @@ use crate::transport::TransportErrorKind;
 ///
 /// Events name path templates, never ids, addresses or keys.
 pub trait Hooks: Send + Sync {
-    /// One attempt is over.
+    /// One attempt is over. One whose future is dropped is not reported.
     fn on_request(&self, event: &RequestEvent<'_>) {
         let _ = event;
     }

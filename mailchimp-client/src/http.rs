@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::time::{Instant, sleep, timeout};
-use url::Url;
 
 use crate::error::{ApiError, Error, Operation, Result, TooLarge, TransportFailure, is_throttle};
 use crate::fetched::Meta;
@@ -132,17 +133,26 @@ impl Failure {
         }
     }
 
-    pub(crate) fn into_error(
-        self,
-        operation: Operation,
-        attempts: u32,
-        retries_spent: bool,
-    ) -> Error {
+    /// Whether the server may have acted on the request.
+    fn may_have_been_sent(&self) -> bool {
+        match self {
+            Self::Transport(error) => error.kind().may_have_been_sent(),
+            Self::Status { status, .. } => *status >= 500,
+            Self::TooLarge(_) => true,
+        }
+    }
+
+    pub(crate) fn into_error(self, operation: Operation, tries: Tries) -> Error {
+        let Tries {
+            attempts,
+            retries_spent,
+            may_have_been_sent,
+        } = tries;
         match self {
             Self::Transport(source) => Error::Transport(Box::new(TransportFailure {
                 operation,
                 kind: source.kind(),
-                may_have_been_sent: source.kind().may_have_been_sent(),
+                may_have_been_sent,
                 attempts,
                 retries_spent,
                 source,
@@ -160,11 +170,22 @@ impl Failure {
                     .request_id
                     .or_else(|| problem.as_ref()?.instance().map(str::to_owned)),
                 problem,
+                may_have_been_sent,
                 attempts,
                 retries_spent,
             })),
         }
     }
+}
+
+/// What the tries of one request amount to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tries {
+    pub(crate) attempts: u32,
+    pub(crate) retries_spent: bool,
+    /// Once one try may have had its effect, so may the whole: a later one that could not
+    /// connect, or was told that there is nothing left to delete, does not undo that.
+    pub(crate) may_have_been_sent: bool,
 }
 
 impl Wire {
@@ -173,43 +194,32 @@ impl Wire {
     /// Dropping the future keeps the slot of a request that has left; see `limiter.rs`.
     pub(crate) async fn call(&self, call: &Call<'_>, policy: &RetryPolicy) -> Result<Answer> {
         let mut began = None;
-        // Once one try may have had its effect, so may the call as a whole: a later try that
-        // could not connect must not make it look as if nothing was sent.
-        let mut may_have_been_sent = false;
-        let mut attempt: u32 = 1;
+        let mut tries = Tries::default();
         loop {
-            let failure = match self.attempt(call, attempt, &mut began).await? {
+            tries.attempts += 1;
+            let failure = match self.attempt(call, tries.attempts, &mut began).await? {
                 Ok(answer) => {
                     self.budget.success();
                     return Ok(answer);
                 }
                 Err(failure) => failure,
             };
-            may_have_been_sent |= match &failure {
-                Failure::Transport(error) => error.kind().may_have_been_sent(),
-                Failure::Status { status, .. } => *status >= 500,
-                Failure::TooLarge(_) => true,
+            tries.may_have_been_sent |= failure.may_have_been_sent();
+            let Some(cause) = failure.cause(call.idempotent) else {
+                return Err(failure.into_error(call.operation(), tries));
             };
-            let wait = match failure.cause(call.idempotent) {
-                None => return Err(failure.into_error(call.operation(), attempt, false)),
-                Some(cause) => self.next_wait(policy, &failure, cause, attempt, began),
-            };
-            let Some(wait) = wait else {
-                let mut error = failure.into_error(call.operation(), attempt, true);
-                if let Error::Transport(failure) = &mut error {
-                    failure.may_have_been_sent = may_have_been_sent;
-                }
-                return Err(error);
+            let Some(wait) = self.next_wait(policy, &failure, cause, tries.attempts, began) else {
+                tries.retries_spent = true;
+                return Err(failure.into_error(call.operation(), tries));
             };
             self.hooks.on_retry(&RetryEvent {
                 method: &call.method,
                 path: call.path.template(),
-                attempt,
+                attempt: tries.attempts,
                 outcome: failure.outcome(),
                 wait,
             });
             sleep(wait).await;
-            attempt += 1;
         }
     }
 
@@ -282,15 +292,14 @@ impl Wire {
     /// it takes none of Mailchimp's connections. The body is left to be read.
     pub(crate) async fn download(
         &self,
-        link: &Url,
+        link: Uri,
         operation: &Operation,
     ) -> Result<BodyStream, Failure> {
-        let reset = || Failure::Transport(TransportError::new(TransportErrorKind::Connect));
-        let request = Request::builder()
-            .uri(link.as_str())
-            .header(http::header::USER_AGENT, self.user_agent.clone())
-            .body(Bytes::new())
-            .map_err(|_| reset())?;
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = link;
+        request
+            .headers_mut()
+            .insert(USER_AGENT, self.user_agent.clone());
         let started = Instant::now();
         let result = match timeout(self.timeout, self.transport.send(request)).await {
             Ok(Ok(response)) if response.status.is_success() => {
@@ -330,7 +339,7 @@ impl Wire {
             .method(call.method.clone())
             .uri(uri)
             .header(AUTHORIZATION, self.authorization.clone())
-            .header(http::header::USER_AGENT, self.user_agent.clone())
+            .header(USER_AGENT, self.user_agent.clone())
             .header(ACCEPT, "application/json, application/problem+json");
         if call.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");

@@ -192,7 +192,9 @@ impl Slot {
         self.sent = Some(Instant::now());
     }
 
-    /// The server is done with the request, or never got it.
+    /// The server is done with the request, or never got it. A broken connection counts as that
+    /// too: nothing shows that Mailchimp goes on with it, and the wait before a retry leaves it
+    /// time to notice.
     pub(crate) fn finish(mut self, verdict: Verdict) {
         let Some(shared) = self.shared.take() else {
             return;

@@ -1,5 +1,6 @@
 //! Query parameters.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 /// The parameters of a request. `Debug` shows their names: values may name people.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Query {
-    pairs: Vec<(&'static str, String)>,
+    pairs: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Query {
@@ -21,28 +22,31 @@ impl Query {
 
     /// Adds `name=value`. The value is percent-encoded on the wire.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.pairs.push((name, value.into()));
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.add(name, value);
         self
+    }
+
+    fn add(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        self.pairs.push((name.into(), value.into()));
     }
 
     pub(crate) fn text(&mut self, name: &'static str, value: Option<&str>) {
         if let Some(value) = value {
-            self.pairs.push((name, value.to_owned()));
+            self.add(name, value);
         }
     }
 
     pub(crate) fn number(&mut self, name: &'static str, value: Option<impl Into<u64>>) {
         if let Some(value) = value {
-            self.pairs.push((name, value.into().to_string()));
+            self.add(name, value.into().to_string());
         }
     }
 
     /// Mailchimp reads anything but `true` and `1` as false, so exactly these words are sent.
     pub(crate) fn flag(&mut self, name: &'static str, value: Option<bool>) {
         if let Some(value) = value {
-            self.pairs
-                .push((name, if value { "true" } else { "false" }.to_owned()));
+            self.add(name, if value { "true" } else { "false" });
         }
     }
 
@@ -51,15 +55,14 @@ impl Query {
     /// cutting the fraction changes no result.
     pub(crate) fn time(&mut self, name: &'static str, value: Option<DateTime<Utc>>) {
         if let Some(value) = value {
-            self.pairs
-                .push((name, value.format("%Y-%m-%dT%H:%M:%SZ").to_string()));
+            self.add(name, value.format("%Y-%m-%dT%H:%M:%SZ").to_string());
         }
     }
 
     pub(crate) fn words<T: AsRef<str>>(&mut self, name: &'static str, values: &[T]) {
         if !values.is_empty() {
             let list: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
-            self.pairs.push((name, list.join(",")));
+            self.add(name, list.join(","));
         }
     }
 
@@ -105,7 +108,7 @@ impl FieldSelection {
 
 impl fmt::Debug for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.pairs.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = self.pairs.iter().map(|(name, _)| name.as_ref()).collect();
         f.debug_struct("Query")
             .field("names", &names)
             .finish_non_exhaustive()

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::config::is_safe_for_secrets;
 use crate::error::{ArchiveError, ArchiveProblem, Error, Operation, Result};
 use crate::field::Field;
-use crate::http::Failure;
+use crate::http::{Failure, Tries};
 use crate::path::Path;
 use crate::query::Query;
 use crate::retry::Cause;
@@ -163,7 +163,11 @@ impl Results {
         {
             return Err(refused(ArchiveProblem::Link));
         }
-        let opened = self.client.wire().download(&link, &operation()).await;
+        let uri = link
+            .as_str()
+            .parse()
+            .map_err(|_| refused(ArchiveProblem::Link))?;
+        let opened = self.client.wire().download(uri, &operation()).await;
         Ok(opened.map_err(Setback::Transfer).map(|body| Download {
             body,
             chunk: Bytes::new(),
@@ -184,7 +188,12 @@ impl Results {
             return Err(match setback {
                 Setback::NoLink => not_ready(Some(&BatchStatus::Finished)),
                 Setback::Transfer(failure) => {
-                    failure.into_error(operation(), self.interruptions, true)
+                    let tries = Tries {
+                        attempts: self.interruptions,
+                        retries_spent: true,
+                        may_have_been_sent: true,
+                    };
+                    failure.into_error(operation(), tries)
                 }
             });
         }

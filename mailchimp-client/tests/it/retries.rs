@@ -214,13 +214,27 @@ async fn when_everything_fails_requests_are_tried_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_may_have_been_sent_stays_so_when_later_tries_do_not_connect() {
-    let script = Script::replies(vec![|| Reply::Fail(TransportErrorKind::Reset), || {
-        Reply::Fail(TransportErrorKind::Connect)
-    }]);
-    let members = script.client().list("a").members();
-    let error = members.archive("k").await.unwrap_err();
-    assert!(error.may_have_been_sent());
+async fn a_call_that_may_have_been_sent_stays_so_whatever_later_tries_say() {
+    let later: [fn() -> Reply; 3] = [
+        || Reply::Fail(TransportErrorKind::Connect),
+        || {
+            Reply::problem(
+                405,
+                "Method Not Allowed",
+                "This list member cannot be removed.",
+            )
+        },
+        || Reply::html(429),
+    ];
+    for later in later {
+        let lost: fn() -> Reply = || Reply::Fail(TransportErrorKind::Reset);
+        let script = Script::replies(vec![lost, later]);
+        let members = script.client().list("a").members();
+        assert!(members.archive("k").await.unwrap_err().may_have_been_sent());
+        let script = Script::replies(vec![later]);
+        let members = script.client().list("a").members();
+        assert!(!members.archive("k").await.unwrap_err().may_have_been_sent());
+    }
 }
 
 #[tokio::test(start_paused = true)]
