@@ -8,6 +8,9 @@
 //! rules, and keeps every change of every profile's consent, so that a test can ask whether someone was ever opted in who
 //! should not have been.
 //!
+//! It does not know: transactional mail, merging of profiles on request, reading of orders, products and segments,
+//! custom and phone identifiers, the sending of SMS confirmations. Their paths answer 404, their fields are stored.
+//!
 //! What Ometria does not document is a switch in [`Settings`]; what goes wrong is a [`FaultRule`] or a [`Rejection`].
 //!
 //! ```

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::account::{Account, Pending};
 use crate::consent::Verdict;
-use crate::listings::{Cluster, Listing};
+use crate::listings::Cluster;
 use crate::request::Query;
 use crate::response;
 use crate::settings::{ErrorBody, LookUp};
@@ -30,18 +30,15 @@ impl Account {
         let since = query.get("updateSince").and_then(day_or_time);
         let all = (0..self.listings.len()).filter_map(|index| {
             let index = u32::try_from(index).ok()?;
-            let (cluster, verdict) = self.listings.profile_of(index)?;
             // Every listing of a profile leads to it; its first one stands for it.
-            let stands = cluster.listings.first() == Some(&index) && !cluster.emails.is_empty();
-            let fresh = since.is_none_or(|since| self.updated_at(&cluster) >= Some(since));
-            (stands && fresh).then_some((cluster, verdict))
+            let stands = self.listings.is_first_of_profile(index);
+            (stands && since.is_none_or(|since| self.is_fresh(index, since))).then_some(index)
         });
-        let page = query.page(all);
-        let page: Vec<Value> = page
-            .iter()
-            .map(|(cluster, verdict)| self.profile_json(cluster, *verdict))
-            .collect();
-        response::json(200, &page.into())
+        let page = query.page(all).into_iter().filter_map(|index| {
+            let (cluster, verdict) = self.listings.profile_of(index)?;
+            Some(self.profile_json(&cluster, verdict))
+        });
+        response::json(200, &page.collect::<Vec<_>>().into())
     }
 
     pub(crate) fn profile(&self, id: &str) -> Response<Bytes> {
@@ -195,12 +192,14 @@ impl Account {
         Some(Value::Object(fields))
     }
 
-    fn updated_at(&self, cluster: &Cluster) -> Option<DateTime<Utc>> {
-        let listings = cluster
-            .listings
-            .iter()
-            .filter_map(|&index| self.listings.at(index));
-        listings.map(|listing: &Listing| listing.updated_at).max()
+    fn is_fresh(&self, index: u32, since: DateTime<Utc>) -> bool {
+        self.listings.profile_of(index).is_some_and(|(cluster, _)| {
+            let mut listings = cluster
+                .listings
+                .iter()
+                .filter_map(|&index| self.listings.at(index));
+            listings.any(|listing| listing.updated_at >= since)
+        })
     }
 }
 

@@ -89,6 +89,25 @@ impl Listings {
         Some(cluster)
     }
 
+    /// Whether a listing is the earliest of a profile that has an address.
+    pub(crate) fn is_first_of_profile(&self, index: u32) -> bool {
+        let Some(listing) = self.at(index) else {
+            return false;
+        };
+        if let (Some(email), None) = (&listing.email, &listing.customer_id) {
+            let mates = self
+                .people
+                .get(email)
+                .map(|person| person.listings.as_slice());
+            if mates == Some(&[index]) {
+                return true;
+            }
+        }
+        self.cluster_of(index).is_some_and(|cluster| {
+            cluster.listings.first() == Some(&index) && !cluster.emails.is_empty()
+        })
+    }
+
     pub(super) fn cluster(&self, email: &Arc<str>) -> Cluster {
         let mut cluster = Cluster {
             listings: BTreeSet::new(),

@@ -183,3 +183,21 @@ fn unknown_paths_and_methods_are_named_as_such() {
     assert_eq!(account.get("/v2/push").status, 405);
     assert_eq!(account.get("/v2/contacts/none").status, 404);
 }
+
+#[test]
+fn a_profile_of_several_listings_is_listed_once_and_one_without_address_not_at_all() {
+    let account = Account::new();
+    account.push_contact("1", &json!({"email": "a@x.example"}));
+    account.push_contact("2", &json!({"email": "A@x.example"}));
+    account.push_contact("3", &json!({"email": "b@x.example", "customer_id": "c"}));
+    account.push_contact("4", &json!({"customer_id": "c"}));
+    account.push_contact("5", &json!({"customer_id": "d"}));
+    let profiles = account.get("/v2/profiles").json();
+    let emails: Vec<_> = profiles
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|profile| profile["email"].as_str())
+        .collect();
+    assert_eq!(emails, [Some("A@x.example"), Some("b@x.example")]);
+}
