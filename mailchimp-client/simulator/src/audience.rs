@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::activity::Activity;
 use crate::definitions::{Definitions, SegmentRule};
 use crate::generate::{Generator, address_hash};
+use crate::listing::Listing;
 use crate::member::{Body, Hash, Member, Profile, hash_of, parse_hex, web_id_of};
-use crate::ordered::OrderedSet;
 use crate::spec::{AudienceSpec, Spread, Status};
 use crate::timestamp;
 use crate::webhooks::Webhook;
@@ -31,7 +31,7 @@ pub(crate) struct Audience {
     members: Vec<Option<Member>>,
     by_hash: HashMap<Hash, u32>,
     forgotten: HashSet<Hash>,
-    listing: Listing,
+    pub(crate) listing: Listing,
     /// Changes that lists do not show yet, oldest first.
     unseen: VecDeque<Unseen>,
     /// What lists show meanwhile, with how many unseen changes follow.
@@ -67,29 +67,6 @@ pub(crate) struct Moment {
     pub(crate) at_once: bool,
 }
 
-/// The part of an audience that one list request reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// The list that asks for no status.
-    Default,
-    Of(Status),
-}
-
-/// Orders of everything that lists show.
-#[derive(Debug, Default)]
-struct Listing {
-    /// By status, then the default list.
-    classes: [Orders; 7],
-    hidden: Vec<Status>,
-}
-
-#[derive(Debug, Default)]
-struct Orders {
-    /// `last_changed` in the upper half, slot in the lower.
-    by_change: OrderedSet,
-    by_slot: OrderedSet,
-}
-
 impl Audience {
     /// An audience with its generated members. `number` counts the account's audiences.
     pub(crate) fn new(
@@ -100,7 +77,7 @@ impl Audience {
         hidden: Vec<Status>,
     ) -> Self {
         let definitions = Definitions::new(&spec, seed, number, now);
-        let generator = Generator::new(&spec, &definitions, seed, now);
+        let generator = Generator::new(&spec, &definitions, seed, number, now);
         let mut audience = Self {
             id: spec.id,
             name: spec.name,
@@ -114,10 +91,7 @@ impl Audience {
             members: Vec::new(),
             by_hash: HashMap::new(),
             forgotten: HashSet::new(),
-            listing: Listing {
-                hidden,
-                ..Listing::default()
-            },
+            listing: Listing::new(hidden),
             unseen: VecDeque::new(),
             outdated: HashMap::new(),
             revision: 0,
@@ -132,8 +106,7 @@ impl Audience {
         let capacity = count as usize;
         self.members.reserve(capacity);
         self.by_hash.reserve(capacity);
-        let mut keys: [Vec<u64>; 7] = Default::default();
-        let mut added = 0;
+        let first_slot = self.members.len();
         for position in 0..count {
             let number = first.saturating_add(position);
             if self.by_hash.contains_key(&address_hash(number)) {
@@ -142,15 +115,15 @@ impl Audience {
             let member = self.generator.member(number, position, count, spread);
             let Some(slot) = self.free_slot() else { break };
             self.by_hash.insert(member.hash, slot);
-            for class in self.listing.classes_of(member.status) {
-                keys[class].push(change_key(member.last_changed, slot));
-            }
             self.members.push(Some(member));
-            added += 1;
         }
-        self.listing.extend(keys);
+        let added = (0_u32..).zip(&self.members).skip(first_slot);
+        self.listing.extend(added.filter_map(|(slot, member)| {
+            let member = member.as_ref()?;
+            Some((member.status, member.last_changed, slot))
+        }));
         self.revision += 1;
-        added
+        u32::try_from(self.members.len() - first_slot).unwrap_or(count)
     }
 
     fn free_slot(&self) -> Option<u32> {
@@ -314,56 +287,6 @@ impl Audience {
         }
     }
 
-    /// Positions in `last_changed` order of the members that changed after `since` and not after `before`.
-    pub(crate) fn window(
-        &self,
-        class: Class,
-        since: Option<i64>,
-        before: Option<i64>,
-    ) -> std::ops::Range<usize> {
-        let orders = self.listing.orders(class);
-        let after = |second: i64| {
-            let next = second.saturating_add(1).max(0);
-            u32::try_from(next).map_or(orders.by_change.len(), |next| {
-                orders.by_change.rank(change_key(next, 0))
-            })
-        };
-        let start = since.map_or(0, after);
-        let end = before.map_or(orders.by_change.len(), after);
-        start..end.max(start)
-    }
-
-    /// Slots in `last_changed` order; ties in order of `web_id`.
-    pub(crate) fn by_change(
-        &self,
-        class: Class,
-        positions: std::ops::Range<usize>,
-    ) -> impl Iterator<Item = u32> {
-        let orders = self.listing.orders(class);
-        orders
-            .by_change
-            .range(positions.start, positions.end)
-            .map(slot_of)
-    }
-
-    /// Slots in order of `web_id`.
-    pub(crate) fn by_slot(
-        &self,
-        class: Class,
-        positions: std::ops::Range<usize>,
-    ) -> impl Iterator<Item = u32> {
-        self.listing
-            .orders(class)
-            .by_slot
-            .range(positions.start, positions.end)
-            .map(slot_of)
-    }
-
-    /// How many members lists show in a class.
-    pub(crate) fn count(&self, class: Class) -> usize {
-        self.listing.orders(class).by_slot.len()
-    }
-
     /// Slots of a segment's members as lists show them, archived ones left out.
     ///
     /// Kept until something changes: a walk over a large segment would otherwise search the audience anew for each page.
@@ -461,55 +384,4 @@ impl Moment {
             at_once: lag == 0,
         }
     }
-}
-
-impl Listing {
-    fn orders(&self, class: Class) -> &Orders {
-        match class {
-            Class::Of(status) => &self.classes[status.index()],
-            Class::Default => &self.classes[6],
-        }
-    }
-
-    fn classes_of(&self, status: Status) -> impl Iterator<Item = usize> + use<> {
-        let in_default = !self.hidden.contains(&status);
-        std::iter::once(status.index()).chain(in_default.then_some(6))
-    }
-
-    fn replace(&mut self, slot: u32, before: Option<&Member>, next: Option<&Member>) {
-        if let Some(member) = before {
-            for class in self.classes_of(member.status) {
-                self.classes[class]
-                    .by_change
-                    .remove(change_key(member.last_changed, slot));
-                self.classes[class].by_slot.remove(u64::from(slot));
-            }
-        }
-        if let Some(member) = next {
-            for class in self.classes_of(member.status) {
-                self.classes[class]
-                    .by_change
-                    .insert(change_key(member.last_changed, slot));
-                self.classes[class].by_slot.insert(u64::from(slot));
-            }
-        }
-    }
-
-    fn extend(&mut self, keys: [Vec<u64>; 7]) {
-        for (orders, keys) in self.classes.iter_mut().zip(keys) {
-            orders
-                .by_slot
-                .extend(keys.iter().map(|&key| u64::from(slot_of(key))).collect());
-            orders.by_change.extend(keys);
-        }
-    }
-}
-
-fn change_key(last_changed: u32, slot: u32) -> u64 {
-    (u64::from(last_changed) << 32) | u64::from(slot)
-}
-
-/// The slot in the lower half of a key.
-fn slot_of(key: u64) -> u32 {
-    u32::try_from(key & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }

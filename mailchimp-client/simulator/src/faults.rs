@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::incoming::RequestInfo;
 use crate::member::mix;
-use crate::simulator::RequestInfo;
 
 /// How long Mailchimp works on a request before its front gives up, as documented.
 pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(120);
@@ -100,7 +100,7 @@ impl Rule {
         self
     }
 
-    /// Only requests for which this holds.
+    /// Only requests for which this holds. It must not touch the simulator's faults.
     #[must_use]
     pub fn when(
         mut self,
@@ -169,7 +169,7 @@ impl fmt::Debug for Rule {
 }
 
 impl Faults {
-    /// Adds a rule. Of several that match a request, the oldest strikes.
+    /// Adds a rule. Of several that match a request the oldest strikes, and only it counts the request.
     pub fn add(&self, rule: Rule) {
         self.plan(|plan| plan.rules.push(rule));
     }

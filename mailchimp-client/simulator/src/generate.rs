@@ -11,6 +11,9 @@ use crate::timestamp;
 /// Makes the members of one audience. The same number always gives the same member.
 #[derive(Debug)]
 pub(crate) struct Generator {
+    /// Decides who a person is: the same in every audience.
+    person_seed: u64,
+    /// Decides what a person is to this audience.
     seed: u64,
     statuses: StatusMix,
     merge_fields: Vec<(u32, MergeFieldSpec)>,
@@ -25,16 +28,16 @@ pub(crate) struct Generator {
 #[derive(Clone, Copy)]
 enum Draw {
     Status = 1,
-    FirstName,
-    LastName,
     Instant,
-    Language,
     Vip,
-    Location,
     Signup,
     TextOnly,
     Permission,
     Rating,
+    FirstName,
+    LastName,
+    Language,
+    Location,
     MergeField = 1000,
     Tag = 100_000,
     Interest = 200_000,
@@ -97,14 +100,21 @@ const PLACES: [Location; 3] = [
 ];
 
 impl Generator {
-    pub(crate) fn new(spec: &AudienceSpec, definitions: &Definitions, seed: u64, now: u32) -> Self {
+    pub(crate) fn new(
+        spec: &AudienceSpec,
+        definitions: &Definitions,
+        seed: u64,
+        audience: u32,
+        now: u32,
+    ) -> Self {
         let fields = definitions.merge_fields.iter();
         let chosen = spec
             .groups
             .iter()
             .flat_map(|group| group.interests.iter().map(move |_| group.chosen_percent));
         Self {
-            seed: mix(seed),
+            person_seed: mix(seed),
+            seed: mix(seed ^ mix(audience.into())),
             statuses: spec.statuses,
             merge_fields: fields
                 .map(|field| (field.merge_id, field.spec.clone()))
@@ -316,7 +326,16 @@ impl Generator {
 
     fn draw(&self, number: u32, draw: Draw, of: u32) -> u64 {
         let kind = draw as u64 + u64::from(of);
-        mix(self.seed ^ (kind << 32) ^ u64::from(number))
+        let personal = matches!(
+            draw,
+            Draw::FirstName | Draw::LastName | Draw::Language | Draw::Location | Draw::MergeField
+        );
+        let seed = if personal {
+            self.person_seed
+        } else {
+            self.seed
+        };
+        mix(seed ^ (kind << 32) ^ u64::from(number))
     }
 
     fn percent(&self, number: u32, draw: Draw, of: u32) -> u8 {

@@ -44,7 +44,9 @@ mod definitions;
 mod faults;
 mod fields;
 mod generate;
+mod incoming;
 mod links;
+mod listing;
 mod lists;
 mod member;
 mod member_list;
@@ -66,8 +68,9 @@ mod webhooks;
 
 pub use changes::{AudienceHandle, MemberSummary, Refused};
 pub use faults::{Fault, Faults, LargePages, Rule};
+pub use incoming::RequestInfo;
 pub use settings::{Clock, DateHeader, Settings};
-pub use simulator::{MailchimpSimulator, RequestInfo, When};
+pub use simulator::{MailchimpSimulator, When};
 pub use spec::{
     AudienceSpec, GroupSpec, MergeFieldKind, MergeFieldSpec, SavedSegmentSpec, Spread, Status,
     StatusMix, TagSpec,

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::account::Account;
-use crate::audience::{Audience, Class};
+use crate::audience::Audience;
 use crate::fields::View;
 use crate::links::{self, link};
+use crate::listing::Class;
 use crate::member_row::{RowWriter, Shape};
 use crate::problem::Problem;
 use crate::query::Call;
@@ -110,7 +111,7 @@ pub(crate) fn list(
 }
 
 fn shown(audience: &Audience, status: Status) -> usize {
-    audience.count(Class::Of(status))
+    audience.listing.count(Class::Of(status))
 }
 
 fn list_json(context: &Context<'_>, audience: &Audience, total_contacts: bool) -> Value {

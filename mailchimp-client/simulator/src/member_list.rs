@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::audience::{Audience, Class};
+use crate::audience::Audience;
 use crate::definitions::Definitions;
 use crate::fields::View;
 use crate::links;
+use crate::listing::Class;
 use crate::member::{Member, Profile, hex, unique_email_id};
 use crate::member_row::{RowWriter, Shape};
 use crate::problem::Problem;
@@ -73,24 +74,24 @@ pub(crate) fn list(
     let (total, slots) = match class {
         None => (0, Vec::new()),
         Some(class) => {
-            let window = audience.window(class, since, before);
+            let window = audience.listing.window(class, since, before);
             let untimed = since.is_none() && before.is_none();
             match order {
                 Order::LastChanged if filter.is_open() => {
                     let page = page(window.clone(), paging, descending);
-                    let mut slots: Vec<u32> = audience.by_change(class, page).collect();
+                    let mut slots: Vec<u32> = audience.listing.by_change(class, page).collect();
                     if descending {
                         slots.reverse();
                     }
                     (window.len(), slots)
                 }
                 Order::Unspecified if filter.is_open() && untimed => {
-                    let total = audience.count(class);
+                    let total = audience.listing.count(class);
                     let page = page(0..total, paging, false);
-                    (total, audience.by_slot(class, page).collect())
+                    (total, audience.listing.by_slot(class, page).collect())
                 }
                 _ => {
-                    let found = audience.by_change(class, window);
+                    let found = audience.listing.by_change(class, window);
                     searched(audience, found, &filter, order, descending, paging)
                 }
             }

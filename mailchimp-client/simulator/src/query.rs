@@ -67,6 +67,15 @@ impl Query {
         &self.0
     }
 
+    /// All parameters but those of this name.
+    pub(crate) fn without(&self, name: &str) -> Vec<(String, String)> {
+        self.0
+            .iter()
+            .filter(|(held, _)| held != name)
+            .cloned()
+            .collect()
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()

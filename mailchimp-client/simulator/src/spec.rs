@@ -54,7 +54,8 @@ impl Status {
 
 /// An audience to make, with generated members.
 ///
-/// Member number `n` has the same address in every audience, so two audiences share the people whose numbers overlap.
+/// Member number `n` has the same address and name in every audience, so two audiences share the people whose numbers
+/// overlap. What they are to each, such as their status and tags, is drawn for each.
 #[derive(Clone, Debug)]
 pub struct AudienceSpec {
     /// The audience (list) id.

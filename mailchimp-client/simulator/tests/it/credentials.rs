@@ -1,12 +1,14 @@
 //! Who is let in, and how many at once.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{Method, Request};
 use loopback::Simulator;
+use mailchimp_simulator::When;
 
 use crate::api::{Answer, Api, KEY, LIST, whole};
 
@@ -148,6 +150,20 @@ fn no_debug_output_holds_the_key() {
         seen.insert(format!("{settings:?}"));
     });
     seen.insert(format!("{:?}", api.simulator));
+    let requests = Arc::new(Mutex::new(String::new()));
+    let noted = Arc::clone(&requests);
+    api.simulator.on_request(When::Before, move |request, _| {
+        *noted.lock().unwrap() += &format!("{request:?}");
+    });
+    ask(
+        &api,
+        &Method::GET,
+        &format!("/ping?apikey={KEY}&offset=5"),
+        &[],
+    );
+    let requests = requests.lock().unwrap().clone();
+    assert!(requests.contains("offset"));
+    seen.insert(requests);
     seen.insert(format!("{:?}", api.audience(1)));
     assert!(seen.iter().all(|text| !text.contains(KEY)), "{seen:?}");
 }

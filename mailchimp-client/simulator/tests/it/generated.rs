@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mailchimp_simulator::{AudienceSpec, GroupSpec, Spread, Status, StatusMix, TagSpec};
+use mailchimp_simulator::{
+    AudienceHandle, AudienceSpec, GroupSpec, Spread, Status, StatusMix, TagSpec,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -94,19 +96,38 @@ fn the_same_seed_gives_the_same_account() {
 #[test]
 fn audiences_share_the_people_whose_numbers_overlap() {
     let api = Api::new();
-    let audience = |id: &str, first| {
-        let mut spec = AudienceSpec::new(id, 10);
-        spec.first_member = first;
-        let audience = api.simulator.add_audience(spec);
+    let audience = |id: &str, first_member| {
+        let spec = AudienceSpec {
+            first_member,
+            statuses: StatusMix {
+                unsubscribed: 1,
+                ..StatusMix::default()
+            },
+            ..AudienceSpec::new(id, 100)
+        };
+        api.simulator.add_audience(spec)
+    };
+    let (one, two) = (audience("one", 0), audience("two", 60));
+    let ids = |audience: &AudienceHandle| -> BTreeSet<String> {
         audience
             .members()
             .into_iter()
             .map(|member| member.id)
-            .collect::<BTreeSet<_>>()
+            .collect()
     };
-    assert_eq!(
-        audience("one", 0).intersection(&audience("two", 6)).count(),
-        4
+    let shared: Vec<String> = ids(&one).intersection(&ids(&two)).cloned().collect();
+    assert_eq!(shared.len(), 40);
+    let differ = |key: &str| {
+        let value = |audience: &AudienceHandle, id| audience.member(id).unwrap()[key].clone();
+        shared
+            .iter()
+            .filter(|id| value(&one, id) != value(&two, id))
+            .count()
+    };
+    assert_eq!((differ("email_address"), differ("full_name")), (0, 0));
+    assert!(
+        (5..35).contains(&differ("status")),
+        "one status says nothing about the other"
     );
 }
 
