@@ -365,3 +365,6 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
