@@ -13,7 +13,7 @@ use crate::config::{ApiKey, checked_base_url, endpoint_url};
 use crate::error::{Error, Result};
 use crate::hooks::Hooks;
 use crate::http::{Answer, Call, Http};
-use crate::limiter::TokenBucket;
+use crate::limiter::RateLimit;
 use crate::paging;
 use crate::push::{PushBatch, PushError, PushLimits, PushReceipt, Record, prepare};
 use crate::retry::{RetryBudget, RetryPolicy};
@@ -72,9 +72,9 @@ impl fmt::Debug for Client {
 struct Shared {
     http: Http,
     base_url: Url,
-    push: TokenBucket,
-    read: TokenBucket,
-    deletion: TokenBucket,
+    push: RateLimit,
+    read: RateLimit,
+    deletion: RateLimit,
 }
 
 /// Which of the account's allowances a request uses.
@@ -119,7 +119,7 @@ impl Client {
                 body: batch.body().clone(),
                 records: batch.len(),
                 safe_to_repeat: true,
-                limiter: Some(self.bucket(Allowance::Push)),
+                limiter: Some(self.rate_limit(Allowance::Push)),
             })
             .await?;
         PushReceipt::read(ENDPOINT, &answer.response, answer.attempts)
@@ -193,7 +193,7 @@ impl Client {
             body: Bytes::new(),
             records: 0,
             safe_to_repeat: true,
-            limiter: Some(self.bucket(allowance)),
+            limiter: Some(self.rate_limit(allowance)),
         };
         self.shared.http.send(&call).await
     }
@@ -212,12 +212,12 @@ impl Client {
             body,
             records: 1,
             safe_to_repeat: false,
-            limiter: Some(self.bucket(allowance)),
+            limiter: Some(self.rate_limit(allowance)),
         };
         self.shared.http.send(&call).await
     }
 
-    fn bucket(&self, allowance: Allowance) -> &TokenBucket {
+    fn rate_limit(&self, allowance: Allowance) -> &RateLimit {
         match allowance {
             Allowance::Push => &self.shared.push,
             Allowance::Read => &self.shared.read,
@@ -279,9 +279,9 @@ impl ClientBuilder {
                 http: self
                     .common
                     .http(HeaderName::from_static("x-ometria-auth"), &self.key)?,
-                push: TokenBucket::new(self.push_rate, second),
-                read: TokenBucket::new(self.read_rate, second),
-                deletion: TokenBucket::new(6, Duration::from_secs(60)),
+                push: RateLimit::new(self.push_rate, second),
+                read: RateLimit::new(self.read_rate, second),
+                deletion: RateLimit::new(6, Duration::from_secs(60)),
             }),
         })
     }

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::error::{ApiError, Error, Result, is_backlog, queue_header};
 use crate::hooks::{Hooks, Outcome, RequestEvent};
-use crate::limiter::TokenBucket;
+use crate::limiter::RateLimit;
 use crate::retry::{RetryBudget, RetryPolicy};
 use crate::transport::{Transport, TransportError, TransportErrorKind};
 
@@ -40,7 +40,7 @@ pub(crate) struct Call<'a> {
     pub(crate) records: usize,
     /// Whether a second arrival changes nothing. If not, it is repeated only when the server cannot have acted.
     pub(crate) safe_to_repeat: bool,
-    pub(crate) limiter: Option<&'a TokenBucket>,
+    pub(crate) limiter: Option<&'a RateLimit>,
 }
 
 /// A 2xx answer and how many requests it took.

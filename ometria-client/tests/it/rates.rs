@@ -43,7 +43,7 @@ async fn reads_and_data_deletions_have_allowances_of_their_own() {
     for _ in 0..5 {
         client.push_errors().await.unwrap();
     }
-    assert_eq!(begin.elapsed(), Duration::from_secs(1));
+    assert_eq!(begin.elapsed(), Duration::from_millis(1_020));
     let begin = Instant::now();
     for _ in 0..7 {
         client
@@ -51,5 +51,5 @@ async fn reads_and_data_deletions_have_allowances_of_their_own() {
             .await
             .unwrap();
     }
-    assert_eq!(begin.elapsed(), Duration::from_secs(60));
+    assert_eq!(begin.elapsed(), Duration::from_millis(61_200));
 }
