@@ -13,6 +13,8 @@ mod faults;
 mod observer;
 mod record;
 mod scripted;
+pub mod sink;
+pub mod source;
 pub mod state;
 
 pub use clock::{ManualClock, time};
@@ -20,3 +22,4 @@ pub use faults::{Fault, FaultPlan, FaultySink, FaultySource, FaultyState};
 pub use observer::{Recorded, RecordingObserver};
 pub use record::{TestRecord, present, removed};
 pub use scripted::ScriptedSource;
+pub use sink::SinkTrial;

@@ -1,3 +1,6 @@
 //! The suites, run for everything in the workspace that they are about and that needs no other system.
 
+mod faults;
+mod sink;
+mod source;
 mod state;
