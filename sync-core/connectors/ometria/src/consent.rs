@@ -17,6 +17,9 @@ pub(crate) struct Situation<'a> {
     pub(crate) claim: Claim,
     /// Whether this audience has a say: false when the operator declared another one to hold consent.
     pub(crate) has_say: bool,
+    /// Whether the member's own opt-out stands: seen, and not followed by a subscription. Its status may have moved on, as
+    /// when an unsubscribed member is archived.
+    pub(crate) opt_out_stands: bool,
     /// Whether some other audience that counts has the address unsubscribed.
     pub(crate) unsubscribed_elsewhere: bool,
     /// No opt-out that counts is newer; `None`: there never was one.
@@ -54,6 +57,10 @@ pub(crate) fn decide(situation: &Situation<'_>, settings: &ConsentSettings) -> V
                 }
             }
             Status::Unsubscribed => Wish::Out {
+                forced: settings.force_opt_out,
+            },
+            // An opt-out that Ometria may never have heard of, because the run that saw it was killed.
+            _ if situation.opt_out_stands && !situation.claim.is_out() => Wish::Out {
                 forced: settings.force_opt_out,
             },
             Status::Cleaned => match settings.cleaned {
@@ -130,6 +137,7 @@ mod tests {
             opted_in_at: Some(100),
             claim: Claim::None,
             has_say: true,
+            opt_out_stands: false,
             unsubscribed_elsewhere: false,
             newest_opt_out: None,
         }
@@ -176,6 +184,46 @@ mod tests {
                     "{status} after {claim:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn an_opt_out_that_stands_is_delivered_even_when_the_status_moved_on() {
+        for word in [
+            "cleaned",
+            "pending",
+            "transactional",
+            "archived",
+            "a-new-word",
+        ] {
+            let status = Status::from(word);
+            let base = Situation {
+                opt_out_stands: true,
+                ..situation(&status)
+            };
+            let consent = |claim| {
+                decide(
+                    &Situation {
+                        claim,
+                        ..base.clone()
+                    },
+                    &ConsentSettings::default(),
+                )
+                .consent
+            };
+            for claim in [
+                Claim::None,
+                Claim::OptedIn,
+                Claim::NotSpecified,
+                Claim::Unknown,
+            ] {
+                assert_eq!(
+                    consent(claim),
+                    Some(Consent::ForcedOptOut),
+                    "{word} {claim:?}"
+                );
+            }
+            assert_eq!(consent(Claim::ForcedOut), None, "{word}");
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ometria_client::{Contact, PushLimits, SmsCollection, SmsConsent};
-use serde_json::{Map, Value};
+use ometria_client::{Contact, SmsCollection, SmsConsent};
+use serde_json::Value;
 use sync_core::{
     Action, Change, Key, LedgerChange, LedgerEntry, LedgerKey, LedgerView, Mapping, Prepared,
     Result, Scope, fingerprint,
@@ -13,17 +13,13 @@ use crate::address::{Address, AddressDigest};
 use crate::consent::{Situation, Verdict, decide, decide_gone};
 use crate::delivery::{Delivery, Notice};
 use crate::fact::{Fact, OMETRIA_AUDIENCE, consent_scope, fact_at, fact_key, learn};
+use crate::fields::{alpha2, fitting, international};
+use crate::listing::Listing;
 use crate::note::{Claim, Note};
 use crate::settings::{
     ConsentSettings, ContactSettings, SmsPolicy, check_audience, check_collection,
 };
 use crate::subscriber::{Sms, SmsStatus, Status, Subscriber};
-
-/// Custom fields of this prefix belong to Ometria's own connectors.
-const OMETRIA_PREFIX: &str = "OM_";
-
-/// Custom fields a record may carry.
-const MOST_PROPERTIES: usize = 100;
 
 /// Turns a member into the records that make Ometria agree with it, or into nothing if it agrees already.
 ///
@@ -115,17 +111,21 @@ impl ContactMapping {
 
         let own_at = self.fact_key(digest, &self.audience);
         let own_stored = fact_at(ledger, &own_at);
-        let before = own_stored.or(note.as_ref().and_then(|note| note.opt_out));
-        let own = Fact::observe(before, &subscriber);
+        let remembered = note.as_ref().and_then(|note| note.opt_out);
+        // The member's own opt-out goes with it to a new address while it stands; once ended, it concerns the member only.
+        // One that was made for the address by a former member concerns whoever has the address.
+        let personal = Fact::observe(remembered, &subscriber);
+        let at_address = Fact::observe(own_stored, &subscriber);
+        let own = Fact::merge(at_address, personal.filter(|fact| fact.unsubscribed));
         let mut learned: Vec<LedgerChange> = learn(own_at, own_stored, own).into_iter().collect();
 
-        let listing = Listing::find(note.as_ref(), &subscriber);
+        let mark = digest.mark();
+        let listing = Listing::find(note.as_ref(), &subscriber, mark);
         let others = self
             .others
             .iter()
             .filter_map(|audience| fact_at(ledger, &self.fact_key(digest, audience)));
         let at_ometria = fact_at(ledger, &self.fact_key(digest, OMETRIA_AUDIENCE));
-        let remembered = note.as_ref().and_then(|note| note.opt_out);
         let verdict = decide(
             &Situation {
                 status: &subscriber.status,
@@ -133,9 +133,10 @@ impl ContactMapping {
                 opted_in_at: subscriber.opted_in_at.map(|time| time.timestamp()),
                 claim: listing.claim,
                 has_say: self.has_say,
+                opt_out_stands: own.is_some_and(|own| own.unsubscribed && own.is_readable()),
                 unsubscribed_elsewhere: others.clone().any(|fact| fact.unsubscribed),
                 newest_opt_out: others
-                    .chain([own, at_ometria, remembered].into_iter().flatten())
+                    .chain([own, personal, at_ometria].into_iter().flatten())
                     .map(|fact| fact.last)
                     .max(),
             },
@@ -150,21 +151,28 @@ impl ContactMapping {
         if matches!(subscriber.status, Status::Other(_)) {
             notices.push(Notice::UnknownStatus);
         }
-        let mark = digest.mark();
-        if listing.claim.is_out() && note.as_ref().is_some_and(|note| note.address != mark) {
-            notices.push(Notice::OptOutLeftAddress);
-        }
 
-        let contact = self.contact(&subscriber, address, verdict, own, &mut notices);
-        let sms = self.sms(&subscriber, address);
+        let contact = self.contact(
+            &subscriber,
+            &listing.id,
+            address,
+            verdict,
+            own,
+            &mut notices,
+        );
+        let sms = self.sms(&subscriber, &listing.id, address);
         let accepted = LedgerEntry {
             fingerprint: fingerprint_of(&contact, verdict.settled, sms.as_ref()),
             note: Note {
                 claim: verdict.settled,
-                opt_out: own,
+                opt_out: if subscriber.status == Status::Unsubscribed {
+                    own
+                } else {
+                    personal
+                },
                 address: mark,
-                listing_id: (subscriber.listing_id != subscriber.key.as_str())
-                    .then(|| subscriber.listing_id.as_str().into()),
+                listing_id: (listing.id != subscriber.key.as_str())
+                    .then(|| listing.id.as_str().into()),
             }
             .encode(),
         };
@@ -233,12 +241,13 @@ impl ContactMapping {
     fn contact(
         &self,
         subscriber: &Subscriber,
+        listing_id: &str,
         address: Address<'_>,
         verdict: Verdict,
         own: Option<Fact>,
         notices: &mut Vec<Notice>,
     ) -> Contact {
-        let mut contact = Contact::new(&*self.collection, subscriber.listing_id.as_str());
+        let mut contact = Contact::new(&*self.collection, listing_id);
         contact.email = Some(address.as_str().to_owned());
         contact.consent = verdict.consent;
         contact.customer_id.clone_from(&subscriber.customer_id);
@@ -264,7 +273,7 @@ impl ContactMapping {
             }
             // A time without a claim changes the date and not the status, so it goes with an opt-out only.
             Claim::OptedOut | Claim::ForcedOut
-                if verdict.consent.is_some() && subscriber.status == Status::Unsubscribed =>
+                if verdict.consent.is_some() && own.is_some_and(|own| own.unsubscribed) =>
             {
                 contact.timestamp_unsubscribed = own
                     .filter(|fact| fact.is_readable())
@@ -293,7 +302,12 @@ impl ContactMapping {
         contact
     }
 
-    fn sms(&self, subscriber: &Subscriber, address: Address<'_>) -> Option<SmsConsent> {
+    fn sms(
+        &self,
+        subscriber: &Subscriber,
+        listing_id: &str,
+        address: Address<'_>,
+    ) -> Option<SmsConsent> {
         let collection = match self.contact.sms {
             SmsPolicy::Off => return None,
             SmsPolicy::AskToConfirm => SmsCollection::AskToConfirm,
@@ -310,13 +324,7 @@ impl ContactMapping {
             SmsStatus::Undecided => return None,
         };
         let phone = international(phone)?;
-        let mut sms = SmsConsent::new(
-            collection,
-            subscriber.listing_id.as_str(),
-            phone,
-            allowed,
-            (*decided_at)?,
-        );
+        let mut sms = SmsConsent::new(collection, listing_id, phone, allowed, (*decided_at)?);
         sms.email = Some(address.as_str().to_owned());
         sms.customer_id.clone_from(&subscriber.customer_id);
         Some(sms)
@@ -350,44 +358,6 @@ fn change_key(change: &Change<Subscriber>) -> Key {
     sync_core::Keyed::key(change)
 }
 
-/// The listing a member has now, and the one it had before if that was another.
-struct Listing {
-    claim: Claim,
-    left: Option<(String, Claim)>,
-}
-
-impl Listing {
-    fn find(note: Option<&Note>, subscriber: &Subscriber) -> Self {
-        let Some(note) = note else {
-            return Self {
-                claim: Claim::None,
-                left: None,
-            };
-        };
-        let before = note
-            .listing_id
-            .as_deref()
-            .unwrap_or(subscriber.key.as_str());
-        if before == subscriber.listing_id {
-            return Self {
-                claim: note.claim,
-                left: None,
-            };
-        }
-        // Nothing is known about the new listing; a note that cannot be read says nothing about either.
-        match note.claim {
-            Claim::Unknown => Self {
-                claim: Claim::Unknown,
-                left: None,
-            },
-            claim => Self {
-                claim: Claim::None,
-                left: Some((before.to_owned(), claim)),
-            },
-        }
-    }
-}
-
 /// Of what Ometria holds once the records are accepted. A claim that is left out counts as the claim that stays.
 fn fingerprint_of(contact: &Contact, settled: Claim, sms: Option<&SmsConsent>) -> u64 {
     let mut contact = contact.clone();
@@ -399,118 +369,4 @@ fn fingerprint_of(contact: &Contact, settled: Claim, sms: Option<&SmsConsent>) -
         bytes.extend(serde_json::to_vec(sms).unwrap_or_default());
     }
     fingerprint(&bytes)
-}
-
-/// The properties in front that fit into Ometria's limit together, and whether these are all.
-fn fitting<'a>(properties: impl Iterator<Item = (&'a str, Value)>) -> (Map<String, Value>, bool) {
-    let limit = PushLimits::default().properties_chars;
-    let mut fitting = Map::new();
-    let mut chars = "{}".len();
-    let mut complete = true;
-    for (name, value) in properties {
-        if value.is_null() || name.starts_with(OMETRIA_PREFIX) || fitting.contains_key(name) {
-            continue;
-        }
-        let text = |value: &Value| value.to_string().chars().count();
-        let comma = usize::from(!fitting.is_empty());
-        let more = text(&Value::from(name)) + ":".len() + text(&value) + comma;
-        if fitting.len() >= MOST_PROPERTIES || chars + more > limit {
-            complete = false;
-            break;
-        }
-        chars += more;
-        fitting.insert(name.to_owned(), value);
-    }
-    (fitting, complete)
-}
-
-/// A phone number in E.164 form, if it is written internationally.
-fn international(phone: &str) -> Option<String> {
-    let phone = phone.trim();
-    let digits = phone
-        .strip_prefix('+')
-        .or_else(|| phone.strip_prefix("00"))?;
-    if digits
-        .chars()
-        .any(|c| !c.is_ascii_digit() && !" -.()/".contains(c))
-    {
-        return None;
-    }
-    // "+44 (0)20 …" holds a zero that is dialled at home only.
-    let digits: String = digits
-        .replacen("(0)", "", 1)
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect();
-    let possible = (8..=15).contains(&digits.len()) && !digits.starts_with('0');
-    possible.then(|| format!("+{digits}"))
-}
-
-/// A country code in upper case, if it looks like one.
-fn alpha2(country: &str) -> Option<String> {
-    let country = country.trim();
-    (country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_alphabetic()))
-        .then(|| country.to_ascii_uppercase())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn phone_numbers_are_international_or_left_out() {
-        for (given, expected) in [
-            ("+44 20 7946 0958", Some("+442079460958")),
-            ("+44 (0)20 7946-0958", Some("+442079460958")),
-            ("0049 30 901820", Some("+4930901820")),
-            ("020 7946 0958", None),
-            ("+0 123456789", None),
-            ("+44 20 CALL ME", None),
-            ("+1234567890123456", None),
-            ("+123", None),
-            ("", None),
-        ] {
-            assert_eq!(international(given).as_deref(), expected, "{given:?}");
-        }
-    }
-
-    #[test]
-    fn countries_are_two_letters() {
-        assert_eq!(alpha2(" gb ").as_deref(), Some("GB"));
-        for bad in ["", "GBR", "g1", "\u{e9}"] {
-            assert_eq!(alpha2(bad), None);
-        }
-    }
-
-    #[test]
-    fn properties_fit_exactly_up_to_the_limit() {
-        // {"a":"…"}: eight characters are not the text.
-        let exact = Value::from("\u{e9}".repeat(992));
-        let (properties, complete) = fitting([("a", exact)].into_iter());
-        assert!(complete);
-        assert_eq!(
-            serde_json::to_string(&properties).unwrap().chars().count(),
-            1000
-        );
-        let (none, complete) = fitting([("a", Value::from("x".repeat(993)))].into_iter());
-        assert!(none.is_empty() && !complete);
-        // {"a":"…","b":1}: six characters more.
-        let two = |b| [("a", Value::from("x".repeat(986))), ("b", Value::from(b))];
-        assert_eq!(fitting(two(1).into_iter()).0.len(), 2);
-        assert_eq!(fitting(two(10).into_iter()).0.len(), 1);
-    }
-
-    #[test]
-    fn the_last_properties_give_way_and_connector_fields_never_go() {
-        let long = Value::from("x".repeat(600));
-        let given = [
-            ("first", long.clone()),
-            ("OM_LTV", Value::from(1)),
-            ("empty", Value::Null),
-            ("second", long),
-        ];
-        let (properties, complete) = fitting(given.into_iter());
-        assert_eq!(properties.keys().collect::<Vec<_>>(), ["first"]);
-        assert!(!complete);
-    }
 }

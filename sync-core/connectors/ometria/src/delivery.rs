@@ -89,9 +89,6 @@ pub enum Notice {
     PhoneLeftOut,
     /// Custom fields beyond Ometria's limit were left out.
     PropertiesLeftOut,
-    /// A listing that is opted out got another address. The old address keeps its opt-out here, but at Ometria no listing of
-    /// ours holds it any more.
-    OptOutLeftAddress,
 }
 
 /// Why a subscribed member is not opted in.
@@ -125,7 +122,6 @@ impl Notice {
             Self::UnknownStatus => "unknown_status",
             Self::PhoneLeftOut => "phone_left_out",
             Self::PropertiesLeftOut => "properties_left_out",
-            Self::OptOutLeftAddress => "opt_out_left_address",
         }
     }
 }

@@ -3,6 +3,8 @@
 //! There is one ledger entry for each address and audience that ever showed an opt-out, in a scope that all imports of one
 //! Ometria account share. Each import writes the entries of its own audience only, so two imports never write the same.
 
+use std::cmp::Ordering;
+
 use sync_core::{Key, LedgerChange, LedgerEntry, LedgerKey, LedgerView, Scope, fingerprint};
 
 use crate::address::AddressDigest;
@@ -63,6 +65,23 @@ impl Fact {
             },
             _ => Self::UNREADABLE,
         }
+    }
+
+    /// What two memories say together.
+    pub(crate) fn merge(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let (Some(one), Some(other)) = (one, other) else {
+            return one.or(other);
+        };
+        let first = match one.last.cmp(&other.last) {
+            Ordering::Less => other.first,
+            Ordering::Equal => one.first.min(other.first),
+            Ordering::Greater => one.first,
+        };
+        Some(Self {
+            unsubscribed: one.unsubscribed || other.unsubscribed,
+            first,
+            last: one.last.max(other.last),
+        })
     }
 
     /// What is known after seeing a member, given what was known before; `None`: still no opt-out.
@@ -177,6 +196,17 @@ mod tests {
         let mut exact = at(Status::Unsubscribed, 40);
         exact.unsubscribed_at = DateTime::from_timestamp(35, 0);
         assert_eq!(Fact::observe(first, &exact), Some(fact(true, 35, 35)));
+    }
+
+    #[test]
+    fn two_memories_together_forget_nothing() {
+        let (old, new) = (fact(true, 5, 20), fact(false, 30, 40));
+        assert_eq!(Fact::merge(Some(old), Some(new)), Some(fact(true, 30, 40)));
+        assert_eq!(Fact::merge(Some(new), Some(old)), Some(fact(true, 30, 40)));
+        let tie = fact(false, 10, 20);
+        assert_eq!(Fact::merge(Some(tie), Some(old)), Some(fact(true, 5, 20)));
+        assert_eq!(Fact::merge(None, Some(old)), Some(old));
+        assert_eq!(Fact::merge(None, None), None);
     }
 
     #[test]

@@ -169,8 +169,11 @@ mod tests {
 
         fn replace(&mut self, older: Self) {
             assert!(older.version < self.version);
-            self.replaced.extend(older.replaced);
+            // What was replaced before is newer: it was pushed after the older parcel left.
+            let newer = std::mem::take(&mut self.replaced);
+            self.replaced = older.replaced;
             self.replaced.push(older.version);
+            self.replaced.extend(newer);
         }
     }
 
