@@ -91,7 +91,8 @@ pub(crate) struct Listings {
     rules: ConsentRules,
     pub(crate) collections: Vec<Collection>,
     arena: Vec<Listing>,
-    people: HashMap<Arc<str>, Person>,
+    /// Boxed, because a hash map keeps about as many empty places as full ones.
+    people: HashMap<Arc<str>, Box<Person>>,
     by_customer: HashMap<Arc<str>, Vec<u32>>,
     segments: BTreeMap<u64, BTreeSet<u32>>,
     sequence: u64,
@@ -194,7 +195,7 @@ impl Listings {
         let listing = Some(index);
         self.settle(
             index,
-            before,
+            before.as_ref(),
             &Moment {
                 sequence,
                 at,

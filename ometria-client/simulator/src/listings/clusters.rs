@@ -15,25 +15,18 @@ pub(crate) struct Cluster {
 
 impl Listings {
     /// Decides anew over the profiles a record touched and writes down what changed.
-    pub(super) fn settle(&mut self, index: u32, before: Option<Cluster>, moment: &Moment) {
-        let after = self.cluster_of(index);
-        // Nearly every record: one listing, one address, and no profile split off.
-        let before = before.filter(|before| {
-            after
-                .as_ref()
-                .is_none_or(|after| !before.emails.is_subset(&after.emails))
-        });
-        if let Some(after) = &after {
-            self.note(after, true, moment);
-        }
-        for email in before.iter().flat_map(|before| &before.emails) {
-            if after
-                .as_ref()
-                .is_none_or(|after| !after.emails.contains(email))
-            {
-                let left = self.cluster(email);
-                self.note(&left, false, moment);
-            }
+    pub(super) fn settle(&mut self, index: u32, before: Option<&Cluster>, moment: &Moment) {
+        let Some(after) = self.cluster_of(index) else {
+            return;
+        };
+        self.note(&after, true, moment);
+        // Addresses that were part of the profile and no longer are.
+        for email in before
+            .iter()
+            .flat_map(|before| before.emails.difference(&after.emails))
+        {
+            let left = self.cluster(email);
+            self.note(&left, false, moment);
         }
     }
 
