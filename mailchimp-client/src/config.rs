@@ -23,6 +23,9 @@ const MAX_CONCURRENCY: u8 = 10;
 /// The time Mailchimp gives a request before it ends it.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// A longer wait for abandoned requests would be a mistake of units.
+const LONGEST_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Collects settings and parts; made by [`Client::builder`].
 #[derive(Clone)]
 pub struct ClientBuilder {
@@ -182,6 +185,12 @@ impl ClientBuilder {
             return Err(Error::configuration(
                 "timeout",
                 "it must be longer than zero",
+            ));
+        }
+        if self.abandoned_grace > LONGEST_GRACE {
+            return Err(Error::configuration(
+                "abandoned_grace",
+                "it must be a day at most",
             ));
         }
         if self.body_limit == 0 {

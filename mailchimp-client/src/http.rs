@@ -242,7 +242,8 @@ impl Wire {
             .f64();
         let wait = policy.wait(attempt, cause, failure.retry_after(), random);
         let elapsed = began.map_or(Duration::ZERO, |began| began.elapsed());
-        (elapsed + wait <= policy.max_elapsed && self.budget.take(cause)).then_some(wait)
+        (elapsed.saturating_add(wait) <= policy.max_elapsed && self.budget.take(cause))
+            .then_some(wait)
     }
 
     /// One try: slot, request, answer. The outer error means that no try is possible at all.
@@ -366,13 +367,7 @@ impl Wire {
         let body = read_body(response.body, &headers, ERROR_BODY_LIMIT, bytes)
             .await
             .ok();
-        let is_json = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_none_or(|kind| kind.contains("json"));
-        let problem = body
-            .filter(|_| is_json)
-            .and_then(|body| Problem::parse(&body));
+        let problem = body.and_then(|body| Problem::parse(&body));
         let meta = meta(status, &headers, *bytes);
         let retry_after = retry_after(&headers, meta.server_time);
         Err(Failure::Status {

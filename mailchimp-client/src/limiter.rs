@@ -243,3 +243,79 @@ impl Drop for Slot {
         shared.serve();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn waiters_are_served_in_order_of_arrival() {
+        let limiter = Limiter::new(1, GRACE);
+        let slot = limiter.acquire().await;
+        let mut first = pin!(limiter.acquire());
+        let mut second = pin!(limiter.acquire());
+        let mut third = pin!(limiter.acquire());
+        assert!(first.as_mut().now_or_never().is_none());
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(third.as_mut().now_or_never().is_none());
+        slot.finish(Verdict::Answered);
+        assert!(third.as_mut().now_or_never().is_none());
+        assert!(second.as_mut().now_or_never().is_none());
+        let slot = first.as_mut().now_or_never().unwrap();
+        drop(slot);
+        assert!(third.as_mut().now_or_never().is_none());
+        assert!(second.as_mut().now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newcomer_does_not_take_the_slot_a_waiter_waits_for() {
+        let limiter = Limiter::new(1, GRACE);
+        let mut abandoned = limiter.acquire().await;
+        abandoned.sent();
+        drop(abandoned);
+        let mut waiter = pin!(limiter.acquire());
+        assert!(waiter.as_mut().now_or_never().is_none());
+        tokio::time::advance(GRACE).await;
+        // The slot is free and the waiter has not been woken yet.
+        let mut newcomer = pin!(limiter.acquire());
+        assert!(newcomer.as_mut().now_or_never().is_none());
+        assert!(waiter.as_mut().now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_given_to_a_waiter_that_is_gone_goes_to_the_next() {
+        let limiter = Limiter::new(1, GRACE);
+        let slot = limiter.acquire().await;
+        let mut next = {
+            let mut gone = Box::pin(limiter.acquire());
+            assert!(gone.as_mut().now_or_never().is_none());
+            let mut next = Box::pin(limiter.acquire());
+            assert!(next.as_mut().now_or_never().is_none());
+            // Granted to `gone`, which is dropped before it looks.
+            slot.finish(Verdict::Answered);
+            next
+        };
+        assert!(next.as_mut().now_or_never().is_some());
+        drop(next);
+        assert_eq!(limiter.in_flight(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_whose_request_never_left_is_free_at_once() {
+        let limiter = Limiter::new(1, GRACE);
+        drop(limiter.acquire().await);
+        assert_eq!(limiter.in_flight(), 0);
+        let mut slot = limiter.acquire().await;
+        slot.sent();
+        drop(slot);
+        assert_eq!(limiter.in_flight(), 1);
+        tokio::time::advance(GRACE).await;
+        assert_eq!(limiter.in_flight(), 0);
+    }
+}

@@ -46,6 +46,9 @@ impl Default for RetryPolicy {
     }
 }
 
+/// No wait is longer, whatever the settings: beyond it lie overflows, and nobody waiting.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl RetryPolicy {
     /// Every request is tried once.
     pub fn never() -> Self {
@@ -86,7 +89,7 @@ impl RetryPolicy {
         random: f64,
     ) -> Duration {
         if let Some(wait) = retry_after {
-            return wait.min(self.retry_after_cap);
+            return wait.min(self.retry_after_cap).min(LONGEST_WAIT);
         }
         let cap = if cause == Cause::Throttle {
             self.throttle_cap
@@ -94,10 +97,17 @@ impl RetryPolicy {
             self.cap
         };
         let doublings = attempt.saturating_sub(1).min(31);
-        let ceiling = self.base.saturating_mul(1 << doublings).min(cap);
+        let ceiling = self
+            .base
+            .saturating_mul(1 << doublings)
+            .min(cap)
+            .min(LONGEST_WAIT);
         let jittered = ceiling.mul_f64(random.clamp(0.0, 1.0));
         match cause {
-            Cause::Timeout => self.after_timeout + jittered,
+            Cause::Timeout => self
+                .after_timeout
+                .saturating_add(jittered)
+                .min(LONGEST_WAIT),
             Cause::Throttle | Cause::Other => jittered,
         }
     }
@@ -164,5 +174,70 @@ impl RetryBudget {
         }
         tokens.filled = Some(now);
         change(&mut tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_duration() -> impl Strategy<Value = Duration> {
+        prop_oneof![
+            Just(Duration::ZERO),
+            Just(Duration::MAX),
+            (0_u64..100_000).prop_map(Duration::from_millis),
+        ]
+    }
+
+    fn any_cause() -> impl Strategy<Value = Cause> {
+        prop::sample::select(vec![Cause::Throttle, Cause::Timeout, Cause::Other])
+    }
+
+    #[test]
+    fn ceilings_double_up_to_the_cap_of_their_cause() {
+        let policy = RetryPolicy::default();
+        let ceilings = |cause| -> Vec<u128> {
+            (1..9)
+                .map(|attempt| policy.wait(attempt, cause, None, 1.0).as_millis())
+                .collect()
+        };
+        assert_eq!(
+            ceilings(Cause::Other),
+            [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]
+        );
+        assert_eq!(
+            ceilings(Cause::Throttle),
+            [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000]
+        );
+        assert_eq!(ceilings(Cause::Timeout)[0], 15_500);
+        assert_eq!(policy.wait(7, Cause::Other, None, 0.0), Duration::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn any_settings_give_a_wait_within_a_day(
+            (base, cap, throttle_cap) in (any_duration(), any_duration(), any_duration()),
+            (after_timeout, retry_after_cap) in (any_duration(), any_duration()),
+            retry_after in prop::option::of(any_duration()),
+            attempt in any::<u32>(),
+            cause in any_cause(),
+            random in 0.0_f64..=1.0,
+        ) {
+            let policy = RetryPolicy {
+                base,
+                cap,
+                throttle_cap,
+                after_timeout,
+                retry_after_cap,
+                ..RetryPolicy::default()
+            };
+            let wait = policy.wait(attempt, cause, retry_after, random);
+            prop_assert!(wait <= LONGEST_WAIT);
+            if retry_after.is_none() && cause == Cause::Throttle {
+                prop_assert!(wait <= throttle_cap);
+            }
+        }
     }
 }

@@ -111,7 +111,7 @@ impl Batches {
             if status == Some(&BatchStatus::Finished) {
                 return Ok(batch);
             }
-            if began.elapsed() + pause > patience.deadline {
+            if began.elapsed().saturating_add(pause) > patience.deadline {
                 return Err(not_ready(status));
             }
             sleep(pause).await;

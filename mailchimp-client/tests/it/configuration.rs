@@ -99,6 +99,7 @@ fn settings_outside_their_range_are_refused_by_name() {
     assert!(build(|b| b.max_concurrency(0)).contains("max_concurrency"));
     assert!(build(|b| b.max_concurrency(11)).contains("max_concurrency"));
     assert!(build(|b| b.timeout(Duration::ZERO)).contains("timeout"));
+    assert!(build(|b| b.abandoned_grace(Duration::MAX)).contains("abandoned_grace"));
     assert!(build(|b| b.body_limit(0)).contains("body_limit"));
     assert!(build(|b| b.user_agent("a\nb")).contains("user_agent"));
     let token = Credential::oauth_token("a\nb");

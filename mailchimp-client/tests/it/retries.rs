@@ -1,6 +1,7 @@
 //! What is repeated, when, and how often.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mailchimp_client::{
@@ -193,24 +194,39 @@ async fn a_clone_with_another_policy_shares_the_rest() {
 
 #[tokio::test(start_paused = true)]
 async fn when_everything_fails_requests_are_tried_once() {
-    let script = Script::replies(vec![|| Reply::html(503)]);
-    let client = script
-        .builder()
-        .retry(RetryPolicy::default().backoff(Duration::from_millis(1), Duration::from_millis(1)));
-    let client = client.build().unwrap();
-    let mut tries = Vec::new();
-    for _ in 0..60 {
+    let is_down = Arc::new(AtomicBool::new(true));
+    let flag = Arc::clone(&is_down);
+    let script = Script::new(move |_, _| {
+        if flag.load(Ordering::SeqCst) {
+            Reply::html(503)
+        } else {
+            Reply::json(200, "{}")
+        }
+    });
+    let short = Duration::from_millis(1);
+    let policy = RetryPolicy::default().backoff(short, short);
+    let client = script.builder().retry(policy).build().unwrap();
+    let tries = async || {
         let before = script.seen().len();
         assert!(client.ping().await.unwrap_err().retries_spent());
-        tries.push(script.seen().len() - before);
+        script.seen().len() - before
+    };
+    assert_eq!(tries().await, 6);
+    for _ in 0..60 {
+        tries().await;
     }
-    assert_eq!(tries[0], 6);
-    assert_eq!(tries[59], 1);
-    // An hour later a new run has its retries again.
+    assert_eq!(tries().await, 1);
+    // Successes earn retries.
+    is_down.store(false, Ordering::SeqCst);
+    for _ in 0..5 {
+        client.ping().await.unwrap();
+    }
+    is_down.store(true, Ordering::SeqCst);
+    assert_eq!(tries().await, 2);
+    assert_eq!(tries().await, 1);
+    // So does time: an hour later a new run has all of its own again.
     tokio::time::advance(Duration::from_secs(3600)).await;
-    let before = script.seen().len();
-    client.ping().await.unwrap_err();
-    assert_eq!(script.seen().len() - before, 6);
+    assert_eq!(tries().await, 6);
 }
 
 #[tokio::test(start_paused = true)]
