@@ -1,0 +1,348 @@
+//! From a [`Config`] to imports that run.
+
+mod compose;
+mod consent_first;
+mod plan;
+mod service;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use futures::future;
+use sync_core::{
+    Clock, ImportId, Key, MemoryStateStore, Observer, Outcome, Result, RunRecord, Shutdown,
+    StateStore, SystemClock, Verification,
+};
+use sync_local::LocalState;
+
+use self::compose::Composer;
+pub(crate) use self::compose::OPT_OUTS;
+use self::plan::{Plan, missing_key, plans};
+pub use self::service::Served;
+use crate::config::{Config, ConfigError, check_list_id};
+use crate::telemetry::Observers;
+use crate::telemetry::metrics::Metrics;
+
+/// The whole importer: imports of `state.json`, their accounts, their state. Holds the state directory until it is
+/// dropped.
+#[derive(Debug)]
+pub struct Importer {
+    composer: Composer,
+    state: LocalState,
+}
+
+/// Collects the parts that are not plain data.
+pub struct ImporterBuilder {
+    config: Config,
+    observers: Observers,
+    metrics: Option<Arc<Metrics>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Importer {
+    /// Opens the state directory, adds the audiences that are missing there, and checks every setting. Makes no request.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](sync_core::ErrorKind::Config) for a setting that is wrong, `State` when the directory cannot
+    /// be used or another process holds it.
+    pub async fn from_config(config: Config) -> Result<Self> {
+        Self::builder(config).build().await
+    }
+
+    /// Starts an importer with parts of your own.
+    pub fn builder(config: Config) -> ImporterBuilder {
+        ImporterBuilder {
+            config,
+            observers: Observers::default(),
+            metrics: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> &LocalState {
+        &self.state
+    }
+
+    /// Runs every import once, all at the same time, and returns how each ended. Paused imports rest.
+    ///
+    /// Stops early, after a commit, on `shutdown` and when `controller.quit` appears in the state directory.
+    ///
+    /// # Errors
+    /// When `state.json` names something that does not exist. What goes wrong in a run stands in its record.
+    pub async fn run_once(&self, shutdown: &Shutdown) -> Result<Vec<RunRecord>> {
+        let plans = self.active_plans()?;
+        self.with_quit(shutdown, async |stop: &Shutdown| {
+            let mut imports = self.imports(&plans)?;
+            let runs = imports.iter_mut().map(|import| import.run(stop));
+            Ok(future::join_all(runs).await)
+        })
+        .await
+    }
+
+    /// Runs every import on its schedule until `shutdown`, or until `controller.quit` appears in the state directory.
+    /// Edits of `state.json` are taken up while it runs.
+    ///
+    /// # Errors
+    /// When `state.json` names something that does not exist at the start. Later mistakes in it are logged, and what it
+    /// said before stays in force.
+    pub async fn serve(&self, shutdown: &Shutdown) -> Result<Served> {
+        let plans = self.active_plans()?;
+        self.with_quit(shutdown, async |stop: &Shutdown| {
+            service::serve(&self.composer, &self.state, &plans, stop).await
+        })
+        .await
+    }
+
+    /// Reads records that could not be delivered again and sends them: of one import or of all, these keys or all.
+    ///
+    /// # Errors
+    /// When no import has this name.
+    pub async fn replay(
+        &self,
+        import: Option<&str>,
+        keys: Option<&[Key]>,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<RunRecord>> {
+        let mut records = Vec::new();
+        for plan in self.named_plans(import)? {
+            let waiting = match keys {
+                None => None,
+                Some(keys) => {
+                    let mine = self.rejected_among(&plan.id, keys).await?;
+                    if mine.is_empty() {
+                        continue;
+                    }
+                    Some(mine)
+                }
+            };
+            let state: Arc<dyn StateStore> = Arc::new(self.state.clone());
+            let mut import = self.composer.import(&plan, &state)?;
+            records.push(import.replay(waiting, shutdown).await);
+        }
+        Ok(records)
+    }
+
+    /// Reads one import's audience, or all, and compares with what the sink accepted. Sends nothing.
+    ///
+    /// # Errors
+    /// When no import has this name, or an audience cannot be read at all.
+    pub async fn verify(
+        &self,
+        import: Option<&str>,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<(ImportId, Verification)>> {
+        let mut found = Vec::new();
+        for plan in self.named_plans(import)? {
+            let state: Arc<dyn StateStore> = Arc::new(self.state.clone());
+            let mut import = self.composer.import(&plan, &state)?;
+            found.push((plan.id.clone(), import.verify(shutdown).await?));
+        }
+        Ok(found)
+    }
+
+    fn active_plans(&self) -> Result<Vec<Plan>> {
+        let entries = self.state.imports();
+        if entries.is_empty() {
+            return Err(no_audience());
+        }
+        let config = self.composer.config();
+        Ok(active(plans(&entries, &[], config)?, config))
+    }
+
+    fn named_plans(&self, import: Option<&str>) -> Result<Vec<Plan>> {
+        let plans = plans(&self.state.imports(), &[], self.composer.config())?;
+        match import {
+            Some(name) => plan::named(plans, name),
+            None => Ok(plans),
+        }
+    }
+
+    fn imports(&self, plans: &[Plan]) -> Result<Vec<Box<dyn sync_core::Import>>> {
+        let state: Arc<dyn StateStore> = Arc::new(self.state.clone());
+        plans
+            .iter()
+            .map(|plan| self.composer.import(plan, &state))
+            .collect()
+    }
+
+    async fn rejected_among(&self, import: &ImportId, keys: &[Key]) -> Result<Vec<Key>> {
+        const PAGE: usize = 1_000;
+        let mut mine = Vec::new();
+        let mut after: Option<Key> = None;
+        loop {
+            let page = self.state.rejected(import, after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else {
+                return Ok(mine);
+            };
+            after = Some(last.key.clone());
+            mine.extend(
+                page.into_iter()
+                    .map(|record| record.key)
+                    .filter(|key| keys.contains(key)),
+            );
+        }
+    }
+
+    /// Works with a stop signal that also `controller.quit` gives.
+    async fn with_quit<T>(
+        &self,
+        shutdown: &Shutdown,
+        work: impl AsyncFnOnce(&Shutdown) -> Result<T>,
+    ) -> Result<T> {
+        let (handle, stop) = sync_core::shutdown();
+        let signal = async {
+            tokio::select! {
+                () = shutdown.requested() => {}
+                () = self.state.quit_requested() => {
+                    tracing::info!("controller.quit found; stopping after the next commit");
+                }
+            }
+            handle.request();
+            future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            biased;
+            result = work(&stop) => result,
+            never = signal => match never {},
+        }
+    }
+}
+
+/// Imports that are to run.
+fn active(plans: Vec<Plan>, config: &Config) -> Vec<Plan> {
+    let named = |plan: &Plan| {
+        !config.only_these_audiences
+            || config
+                .audiences
+                .iter()
+                .any(|id| *id == plan.list_id || id.as_str() == plan.id.as_str())
+    };
+    plans
+        .into_iter()
+        .filter(|plan| !plan.paused && named(plan))
+        .collect()
+}
+
+fn no_audience() -> sync_core::Error {
+    ConfigError::new(
+        "MAILCHIMP_LIST_ID",
+        "no audience is named",
+        "set it, name an audience on the command line, or add one to state.json",
+    )
+    .into()
+}
+
+/// Proves that both ends of every import answer and accept us. Opens the state directory for looking only, so it also
+/// works while a service runs, and changes nothing.
+///
+/// # Errors
+/// When a setting is wrong. What the other sides answer stands beside each import.
+pub async fn check(config: Config) -> Result<Vec<(ImportId, Result<()>)>> {
+    let state = LocalState::read_only(&config.state)?;
+    let entries = state.imports();
+    let mut others = config.audiences.clone();
+    others.retain(|id| entries.iter().all(|entry| entry.list_id != *id));
+    if config.mailchimp.is_empty() {
+        return Err(missing_key("MAILCHIMP_API_KEY", "Mailchimp"));
+    }
+    if entries.is_empty() && others.is_empty() {
+        return Err(no_audience());
+    }
+    let plans = active(plans(&entries, &others, &config)?, &config);
+    let composer = Composer::new(config, Arc::new(()), None, Arc::new(SystemClock))?;
+    // Nothing is remembered of a check.
+    let store: Arc<dyn StateStore> = Arc::new(MemoryStateStore::new());
+    let imports = plans
+        .iter()
+        .map(|plan| composer.import(plan, &store))
+        .collect::<Result<Vec<_>>>()?;
+    let answers = future::join_all(imports.iter().map(|import| import.check())).await;
+    Ok(plans.into_iter().map(|plan| plan.id).zip(answers).collect())
+}
+
+/// Whether every run did all that it should.
+pub fn all_complete(records: &[RunRecord]) -> bool {
+    records
+        .iter()
+        .all(|record| record.outcome == Some(Outcome::Complete))
+}
+
+impl ImporterBuilder {
+    /// Hears what happens in every run. May be called several times.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Counts runs, records and requests.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.observers.push(metrics.clone());
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// Tells the time. Default the computer's clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The importer.
+    ///
+    /// # Errors
+    /// Those of [`Importer::from_config`].
+    pub async fn build(self) -> Result<Importer> {
+        let Self {
+            config,
+            observers,
+            metrics,
+            clock,
+        } = self;
+        if config.mailchimp.is_empty() {
+            return Err(missing_key("MAILCHIMP_API_KEY", "Mailchimp"));
+        }
+        for id in &config.audiences {
+            check_list_id(id)
+                .map_err(|problem| ConfigError::new("list id", problem, "correct it"))?;
+        }
+        let directory = config.state.clone();
+        let audiences = config.audiences.clone();
+        let composer = Composer::new(config, Arc::new(observers), metrics.as_ref(), clock.clone())?;
+        let state = tokio::task::spawn_blocking(move || LocalState::open(directory, &clock))
+            .await
+            .map_err(|cause| {
+                sync_core::Error::new(
+                    sync_core::ErrorKind::State,
+                    "open state directory",
+                    "the work was stopped",
+                )
+                .caused_by(cause)
+            })??;
+        for list_id in &audiences {
+            state.ensure_import(list_id).await?;
+        }
+        if let Some(metrics) = &metrics {
+            for entry in state.imports() {
+                if let Some(until) = entry.latest_timestamp {
+                    metrics.delivered_until(&entry.id, until);
+                }
+            }
+        }
+        let importer = Importer { composer, state };
+        importer.active_plans()?;
+        Ok(importer)
+    }
+}
+
+impl fmt::Debug for ImporterBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImporterBuilder")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+//! The service: stopping, edits, the lock.
+
+use crate::simulated::{LIST, Simulated};
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_it_after_a_commit_and_it_says_what_was_done() {
+    for name in ["INT", "TERM"] {
+        let simulated = Simulated::start().await;
+        simulated.audience(LIST, 200);
+        let place = simulated.place();
+        let mut service = place.start(&["run", LIST]);
+        service.line_with("run finished");
+        service.signal(name);
+        let ended = service.wait();
+        let text = ended.with_code(0);
+        assert!(
+            text.contains("stopped after 1 runs (0 failed): 200 records sent"),
+            "{text}"
+        );
+    }
+}
+
+/// A first load that a signal interrupts goes on where it was.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_in_the_middle_of_a_run_loses_nothing() {
+    let simulated = Simulated::with(
+        crate::simulated::MAILCHIMP_KEY,
+        crate::simulated::OMETRIA_KEY,
+        |settings| settings.latency = std::time::Duration::from_millis(100),
+    )
+    .await;
+    simulated.audience(LIST, 20_000);
+    let mut place = simulated.place();
+    // One connection reads a page in 100 ms, so twenty pages leave time for a signal.
+    place.set("SYNC_LOG", "trace");
+    place.write(
+        "sync.toml",
+        "[mailchimp]\nmax_connections = 1\n[ometria]\npush_rate = 1000\n",
+    );
+    let mut run = place.start(&["run", LIST, "--once"]);
+    run.line_with("batch written");
+    run.signal("TERM");
+    let text = run.wait().with_code(0);
+    assert!(text.contains("stopped"), "{text}");
+    assert!(
+        simulated.ometria.listing_count() < 20_000,
+        "it was stopped on the way"
+    );
+    place.set("SYNC_LOG", "info");
+    place.run(&["run", "--once"]).with_code(0);
+    assert_eq!(simulated.ometria.listing_count(), 20_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn controller_quit_ends_it() {
+    let simulated = Simulated::start().await;
+    simulated.audience(LIST, 50);
+    let place = simulated.place();
+    let mut service = place.start(&["run", LIST]);
+    service.line_with("run finished");
+    place.write("state/controller.quit", "");
+    let text = service.wait().with_code(0);
+    assert!(text.contains("stopped after 1 runs"), "{text}");
+    assert!(
+        !place.path().join("state/controller.quit").exists(),
+        "the request was taken"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audience_added_to_state_json_runs_without_a_restart() {
+    let simulated = Simulated::start().await;
+    simulated.audience(LIST, 50);
+    simulated.audience("aaaaaaaaaa", 30);
+    let mut place = simulated.place();
+    place.unset("OMETRIA_API_KEY");
+    let mut service = place.start(&["run", LIST, "--sink", "jsonl:out"]);
+    // Named audiences would be the only ones to run; the service of this test runs what the file says.
+    service.line_with("run finished");
+    drop(service);
+
+    let mut service = place.start(&["run", "--sink", "jsonl:out"]);
+    service.line_with("run finished");
+    place.write(
+        "state/state.json",
+        &format!(
+            "[{{\"list_id\": \"{LIST}\", \"paused\": true}}, {{\"list_id\": \"aaaaaaaaaa\"}}]"
+        ),
+    );
+    let line = service.line_with("run finished");
+    assert!(line.contains("aaaaaaaaaa"), "{line}");
+    assert_eq!(
+        place.read("out/members-aaaaaaaaaa.jsonl").lines().count(),
+        30
+    );
+
+    place.write("state/state.json", "[{\"list_id\": ");
+    service.line_with("state.json");
+    place.write("state/controller.quit", "");
+    service.wait().with_code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_is_told_who_holds_the_directory_and_may_look() {
+    let simulated = Simulated::start().await;
+    simulated.audience(LIST, 50);
+    let place = simulated.place();
+    let mut service = place.start(&["run", LIST]);
+    service.line_with("run finished");
+    for command in [
+        &["run", "--once"][..],
+        &["replay"],
+        &["verify"],
+        &["state", "rewind", LIST, "--to", "start"],
+        &["state", "reset", LIST, "--yes"],
+    ] {
+        let text = place.run(command).with_code(2);
+        assert!(text.contains("process"), "{text}");
+    }
+    for command in ["status", "history", "failures"] {
+        place.run(&[command]).with_code(0);
+    }
+    place.run(&["check"]).with_code(0);
+    place.write("state/controller.quit", "");
+    service.wait().with_code(0);
+}
