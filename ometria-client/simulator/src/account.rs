@@ -45,6 +45,8 @@ pub(crate) struct Account {
 /// An accepted record that waits to be processed.
 #[derive(Debug)]
 pub(crate) struct Pending {
+    pub(crate) record: Map<String, Value>,
+    /// The record as it came.
     pub(crate) json: Box<str>,
     pub(crate) request_id: Arc<str>,
     pub(crate) reject: bool,
@@ -141,18 +143,15 @@ impl Account {
     }
 
     fn process_next(&mut self) -> bool {
-        let Some(Pending {
+        let Some(pending) = self.queue.pop_front() else {
+            return false;
+        };
+        let Pending {
+            record,
             json,
             request_id,
             reject,
-        }) = self.queue.pop_front()
-        else {
-            return false;
-        };
-        let record = match serde_json::from_str::<Map<String, Value>>(&json) {
-            Ok(record) => record,
-            Err(_) => Map::from_iter([("record".to_owned(), Value::from(&*json))]),
-        };
+        } = pending;
         let flaw = flaw(&record).or_else(|| reject.then(|| Flaw::at("id")));
         let at = self.now();
         if let Some(flaw) = flaw {
@@ -192,13 +191,9 @@ impl Account {
     }
 
     /// Whether a rule rejects the record with this id; all rules count it.
-    pub(crate) fn rejection(&mut self, id: impl FnOnce() -> String) -> Option<Rejection> {
-        if self.rejections.is_empty() {
-            return None;
-        }
-        let id = id();
+    pub(crate) fn rejection(&mut self, id: &str) -> Option<Rejection> {
         self.rejections.iter_mut().fold(None, |found, rule| {
-            let applies = rule.applies(&id);
+            let applies = rule.applies(id);
             found.or(applies.then_some(rule.how))
         })
     }

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::SecondsFormat;
 use http::Response;
-use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::account::{Account, LateError, Pending};
 use crate::faults::Rejection;
@@ -33,9 +32,14 @@ impl Account {
         if records.len() > RECORDS_PER_CALL {
             return refuse("too many records");
         }
-        let heads: Vec<Head<'_>> = records.iter().map(|record| Head::of(record)).collect();
-        let types = heads.iter().filter_map(|head| head.record_type);
-        let types: BTreeSet<&str> = types.map(RawValue::get).collect();
+        let records: Vec<(Map<String, Value>, &str)> = records
+            .iter()
+            .map(|record| (read(record), record.get()))
+            .collect();
+        let types = records
+            .iter()
+            .filter_map(|(record, _)| record.get("@type")?.as_str());
+        let types: BTreeSet<&str> = types.collect();
         if types.len() > 1 {
             return refuse("records of more than one type");
         }
@@ -45,9 +49,11 @@ impl Account {
         let request_id = self.next_id();
         let shared_id: Arc<str> = request_id.as_str().into();
         let mut rejected_items = Vec::new();
-        for (record, head) in records.iter().zip(&heads) {
-            let rule = self.rejection(|| head.id());
-            let flaw = if record.get().len() > RECORD_BYTES {
+        let count = records.len();
+        for (record, json) in records {
+            let request_id = Arc::clone(&shared_id);
+            let rule = self.rejection(text(&record, "id").unwrap_or_default());
+            let flaw = if json.len() > RECORD_BYTES {
                 Some(Flaw {
                     message: TOO_LARGE,
                     path: "root".to_owned(),
@@ -56,9 +62,7 @@ impl Account {
                 (rule == Some(Rejection::AtOnce)).then(|| Flaw::at("id"))
             };
             if let Some(flaw) = flaw {
-                rejected_items.push(json!({"id": head.id(), "error_message": flaw.message}));
-                let record = serde_json::from_str(record.get()).unwrap_or_default();
-                let request_id = Arc::clone(&shared_id);
+                rejected_items.push(json!({"id": record.get("id"), "error_message": flaw.message}));
                 self.remember(LateError {
                     flaw,
                     request_id,
@@ -66,16 +70,18 @@ impl Account {
                     at: now,
                 });
             } else {
+                let reject = rule == Some(Rejection::Late);
                 self.enqueue(Pending {
-                    json: record.get().into(),
-                    request_id: Arc::clone(&shared_id),
-                    reject: rule == Some(Rejection::Late),
+                    record,
+                    json: json.into(),
+                    request_id,
+                    reject,
                 });
             }
         }
         let rejected = rejected_items.len();
-        let accepted = records.len() - rejected;
-        self.stats.pushed += records.len() as u64;
+        let accepted = count - rejected;
+        self.stats.pushed += count as u64;
         self.stats.accepted += accepted as u64;
         self.stats.rejected += rejected as u64;
         let mut reply = json!({
@@ -126,24 +132,8 @@ fn shown(error: &LateError, shape: ErrorShape) -> Value {
     }
 }
 
-/// The two fields that a call is judged by; the others are looked at when the record is processed.
-#[derive(Default, Deserialize)]
-struct Head<'a> {
-    #[serde(rename = "@type", borrow)]
-    record_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-}
-
-impl<'a> Head<'a> {
-    fn of(record: &'a RawValue) -> Self {
-        serde_json::from_str(record.get()).unwrap_or_default()
-    }
-
-    /// Empty for an id that is missing or no text.
-    fn id(&self) -> String {
-        self.id
-            .and_then(|id| serde_json::from_str(id.get()).ok())
-            .unwrap_or_default()
-    }
+/// What is no object is kept in one, for the error list; it has no type and so never passes as a record.
+fn read(record: &RawValue) -> Map<String, Value> {
+    serde_json::from_str(record.get())
+        .unwrap_or_else(|_| Map::from_iter([("record".to_owned(), record.get().into())]))
 }

@@ -104,10 +104,11 @@ impl Account {
             record.insert(name.to_owned(), value.into());
         }
         let request_id = self.next_id();
-        let json = Value::Object(record).to_string().into();
+        let json = serde_json::to_string(&record).unwrap_or_default().into();
         self.stats.pushed += 1;
         self.stats.accepted += 1;
         self.enqueue(Pending {
+            record,
             json,
             request_id: request_id.as_str().into(),
             reject: false,
