@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod account;
+mod conformance;
+mod deliveries;
 mod histories;
+mod ledger;
 mod push;
 mod record;
+mod records;
 mod rules;
+mod world;

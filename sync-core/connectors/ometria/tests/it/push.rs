@@ -8,47 +8,11 @@ use ometria_client::RetryPolicy;
 use ometria_simulator::{
     Claim, ErrorShape, Fault, FaultRule, OmetriaSimulator, Rejected, Rejection, When,
 };
-use sync_core::{Change, ErrorKind, ImportId, Key, LedgerView, Mapping, Report, Retry, Sink};
-use sync_ometria::{
-    ConsentSettings, ContactMapping, ContactSettings, Delivery, OmetriaSink, PushSettings, Status,
-    Subscriber,
-};
+use sync_core::{ErrorKind, Report, Retry, Sink};
+use sync_ometria::{Delivery, OmetriaSink, PushSettings};
 
 use crate::account::{self, Heard};
-
-/// What a member with this id and status becomes when nothing is known about it.
-fn delivery(id: &str, status: &str) -> Delivery {
-    versions(id, &[status]).remove(0)
-}
-
-/// What it becomes step by step, each step delivered.
-fn versions(id: &str, statuses: &[&str]) -> Vec<Delivery> {
-    let mapping = ContactMapping::new(
-        ImportId::new("a").scope(),
-        "a",
-        "list",
-        ContactSettings::default(),
-        ConsentSettings::default(),
-    )
-    .unwrap();
-    let mut ledger = std::collections::HashMap::new();
-    let mut sent = Vec::new();
-    for (second, status) in (1i64..).zip(statuses) {
-        let time = chrono::DateTime::from_timestamp(second * 100, 0).unwrap();
-        let email = format!("{id}@example.com");
-        let mut member = Subscriber::new(Key::new(id), id, email, Status::from(*status), time);
-        member.opted_in_at = Some(time);
-        member.firstname = Some(format!("version {second}"));
-        let prepared = mapping.prepare(Change::Present(member), &LedgerView::new(&ledger));
-        for change in prepared.learned.into_iter().chain(prepared.on_accept) {
-            ledger.insert(change.at, change.entry);
-        }
-        if let sync_core::Action::Send(records) = prepared.action {
-            sent.extend(records);
-        }
-    }
-    sent
-}
+use crate::deliveries::{self, delivery, versions};
 
 fn many(count: usize, status: &str) -> Vec<Delivery> {
     (0..count)
@@ -314,33 +278,16 @@ async fn one_record_that_makes_the_call_fail_is_named_and_many_fail_the_run() {
 async fn a_record_that_breaks_a_limit_is_named_without_a_call() {
     let simulator = OmetriaSimulator::new(account::settings());
     let mut sink = sink(&simulator, &Heard::default());
-    sink.write(vec![oversized("big"), delivery("small", "subscribed")])
-        .await
-        .unwrap();
+    sink.write(vec![
+        deliveries::oversized("big"),
+        delivery("small", "subscribed"),
+    ])
+    .await
+    .unwrap();
     let report = sink.flush().await.unwrap();
     assert_eq!(keys(&report), BTreeSet::from(["big"]));
     assert!(report.rejected[0].reason.contains("bytes"), "{report:?}");
     assert_eq!(simulator.listing_count(), 1);
-}
-
-fn oversized(id: &str) -> Delivery {
-    let mapping = ContactMapping::new(
-        ImportId::new("a").scope(),
-        "a",
-        "list",
-        ContactSettings::default(),
-        ConsentSettings::default(),
-    )
-    .unwrap();
-    let time = chrono::DateTime::UNIX_EPOCH;
-    let mut member = Subscriber::new(Key::new(id), id, "a@b", Status::Subscribed, time);
-    member.firstname = Some("x".repeat(70_000));
-    let entries = std::collections::HashMap::new();
-    let prepared = mapping.prepare(Change::Present(member), &LedgerView::new(&entries));
-    match prepared.action {
-        sync_core::Action::Send(mut records) => records.remove(0),
-        other => panic!("{other:?}"),
-    }
 }
 
 #[tokio::test(start_paused = true)]

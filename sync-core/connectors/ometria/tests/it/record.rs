@@ -9,7 +9,7 @@ use sync_ometria::{RecordDelivery, RecordMapping, RecordSettings, RecordSink, St
 
 use crate::account::{self, Heard};
 
-fn row(id: &str, name: &str) -> RecordDelivery {
+pub(crate) fn row(id: &str, name: &str) -> RecordDelivery {
     let time = DateTime::UNIX_EPOCH;
     let email = format!("{id}@example.com");
     let mut member = Subscriber::new(Key::new(id), id, email, Status::Unsubscribed, time);
