@@ -167,19 +167,32 @@ async fn the_oauth_service_names_the_data_centre() {
 
 #[tokio::test]
 async fn a_dead_oauth_token_is_an_error_although_the_status_is_200() {
-    let script = Script::new(|_, _| {
-        Reply::json(
-            200,
+    for (answer, word) in [
+        (
             r#"{"error":"invalid_token","error_description":"ann@corp.invalid"}"#,
-        )
-    });
-    let error = Client::builder(Credential::oauth_token(SECRET))
-        .transport(std::sync::Arc::new(script))
-        .oauth_metadata()
-        .await
-        .unwrap_err();
-    assert!(error.is_unauthorized());
-    assert!(matches!(&error, Error::OAuth(dead) if dead.error.as_deref() == Some("invalid_token")));
+            Some("invalid_token"),
+        ),
+        (
+            r#"{"error":"invalid_token","dc":"us6"}"#,
+            Some("invalid_token"),
+        ),
+        (r#"{"error":"","dc":"us6"}"#, None),
+        (r#"{"role":"owner","dc":""}"#, None),
+        ("{}", None),
+    ] {
+        let script = Script::new(move |_, _| Reply::json(200, answer));
+        let error = Client::builder(Credential::oauth_token(SECRET))
+            .transport(std::sync::Arc::new(script))
+            .oauth_metadata()
+            .await
+            .unwrap_err();
+        assert!(error.is_unauthorized());
+        let Error::OAuth(dead) = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(dead.error.as_deref(), word, "{answer}");
+        assert!(!error.to_string().contains('@'));
+    }
 }
 
 #[tokio::test]
