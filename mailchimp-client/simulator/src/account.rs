@@ -55,6 +55,15 @@ impl Account {
         self.audiences.iter_mut().find(|audience| audience.id == id)
     }
 
+    /// Whether time has to pass before the account is what it should be by now.
+    pub(crate) fn is_behind(&self, context: &Context<'_>) -> bool {
+        let now = context.now.timestamp_millis();
+        self.audiences
+            .iter()
+            .any(|audience| audience.is_behind(now))
+            || !self.batches.is_empty()
+    }
+
     /// Lets everything happen that is due by now.
     pub(crate) fn pass_time(&mut self, context: &Context<'_>) {
         for audience in &mut self.audiences {
@@ -70,11 +79,29 @@ pub(crate) fn answer(
     context: &Context<'_>,
     call: &Call,
 ) -> Result<Answer, Problem> {
-    let segments = call.segments();
-    let resource = Resource::at(&segments).ok_or_else(Problem::not_found)?;
-    if !resource.allows(&call.method) {
-        return Err(Problem::method_not_allowed(resource.allowed()));
+    if call.method == Method::GET {
+        return read(account, context, call);
     }
+    let segments = call.segments();
+    let resource = resource(&segments, call)?;
+    match resource {
+        Resource::Batches => batches::submit(account, context, call),
+        Resource::Batch(id) => batches::stop(account, id),
+        _ => {
+            let list = resource.list().ok_or_else(Problem::not_found)?;
+            write(account, context, list, resource, call)
+        }
+    }
+}
+
+/// Answers a GET, which changes nothing.
+pub(crate) fn read(
+    account: &Account,
+    context: &Context<'_>,
+    call: &Call,
+) -> Result<Answer, Problem> {
+    let segments = call.segments();
+    let resource = resource(&segments, call)?;
     match resource {
         Resource::Root => lists::root(account, context, call),
         Resource::Ping => Ok(Answer::json(
@@ -82,40 +109,31 @@ pub(crate) fn answer(
         )),
         Resource::Lists => lists::lists(account, context, call),
         Resource::SearchMembers => lists::search(account, context, call),
-        Resource::Batches if call.method == Method::POST => batches::submit(account, context, call),
         Resource::Batches => batches::list(account, context, call),
-        Resource::Batch(id) if call.method == Method::DELETE => batches::stop(account, id),
         Resource::Batch(id) => batches::get(account, context, id, call),
-        Resource::List(list)
-        | Resource::Members(list)
-        | Resource::Member(list, _)
-        | Resource::MemberTags(list, _)
-        | Resource::MemberActivity(list, _)
-        | Resource::MemberActivityFeed(list, _)
-        | Resource::DeletePermanent(list, _)
-        | Resource::MergeFields(list)
-        | Resource::MergeField(list, _)
-        | Resource::Categories(list)
-        | Resource::Category(list, _)
-        | Resource::Interests(list, _)
-        | Resource::Interest(list, _, _)
-        | Resource::Segments(list)
-        | Resource::Segment(list, _)
-        | Resource::SegmentMembers(list, _)
-        | Resource::TagSearch(list)
-        | Resource::Webhooks(list)
-        | Resource::Webhook(list, _) => {
-            if call.method == Method::GET {
-                let audience = account.audience(list).ok_or_else(Problem::not_found)?;
-                read(context, audience, resource, call)
-            } else {
-                write(account, context, list, resource, call)
-            }
+        _ => {
+            let list = resource.list().and_then(|list| account.audience(list));
+            read_audience(
+                context,
+                list.ok_or_else(Problem::not_found)?,
+                resource,
+                call,
+            )
         }
     }
 }
 
-fn read(
+/// The resource that a call names, if its method is one of those it has.
+fn resource<'a>(segments: &[&'a str], call: &Call) -> Result<Resource<'a>, Problem> {
+    let resource = Resource::at(segments).ok_or_else(Problem::not_found)?;
+    if resource.allows(&call.method) {
+        Ok(resource)
+    } else {
+        Err(Problem::method_not_allowed(resource.allowed()))
+    }
+}
+
+fn read_audience(
     context: &Context<'_>,
     audience: &Audience,
     resource: Resource<'_>,

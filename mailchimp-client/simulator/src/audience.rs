@@ -262,13 +262,16 @@ impl Audience {
         self.replace(slot, None, moment);
     }
 
-    /// Lets lists show what is due by now, in milliseconds since 1970.
-    pub(crate) fn reveal(&mut self, now: i64) {
-        while self
-            .unseen
+    /// Whether lists have something to show by now that they do not show yet.
+    pub(crate) fn is_behind(&self, now: i64) -> bool {
+        self.unseen
             .front()
             .is_some_and(|unseen| unseen.shows_at <= now)
-        {
+    }
+
+    /// Lets lists show what is due by now, in milliseconds since 1970.
+    pub(crate) fn reveal(&mut self, now: i64) {
+        while self.is_behind(now) {
             let Some(unseen) = self.unseen.pop_front() else {
                 return;
             };

@@ -42,6 +42,12 @@ pub(crate) struct Batches {
     made: u64,
 }
 
+impl Batches {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+}
+
 #[derive(Debug)]
 struct Batch {
     id: String,
@@ -204,7 +210,7 @@ pub(crate) fn pass_time(account: &mut Account, context: &Context<'_>) {
 /// Gives out an archive of results, as an object store does: to whoever has the link, and to nobody who also shows a
 /// credential.
 pub(crate) fn result(
-    account: &mut Account,
+    account: &Account,
     file: &str,
     query: &Query,
     headers: &HeaderMap,

@@ -391,8 +391,7 @@ impl AudienceHandle {
     }
 
     fn look<T>(&self, look: impl FnOnce(&Audience) -> T) -> Option<T> {
-        self.simulator
-            .with_audience(&self.id, |audience| look(audience))
+        self.simulator.look(&self.id, look)
     }
 }
 

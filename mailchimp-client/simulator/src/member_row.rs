@@ -76,41 +76,47 @@ enum Key {
     Links,
 }
 
-/// Key, name, and whether rows of a segment have it.
-const KEYS: [(Key, &str, bool); 33] = [
-    (Key::Id, "id", true),
-    (Key::EmailAddress, "email_address", true),
-    (Key::UniqueEmailId, "unique_email_id", true),
-    (Key::ContactId, "contact_id", false),
-    (Key::FullName, "full_name", true),
-    (Key::WebId, "web_id", false),
-    (Key::EmailType, "email_type", true),
-    (Key::Status, "status", true),
-    (Key::UnsubscribeReason, "unsubscribe_reason", false),
-    (Key::OneToOne, "consents_to_one_to_one_messaging", false),
-    (Key::SmsPhone, "sms_phone_number", false),
-    (Key::SmsStatus, "sms_subscription_status", false),
-    (Key::SmsUpdated, "sms_subscription_last_updated", false),
-    (Key::MergeFields, "merge_fields", true),
-    (Key::Interests, "interests", true),
-    (Key::Stats, "stats", true),
-    (Key::IpSignup, "ip_signup", true),
-    (Key::TimestampSignup, "timestamp_signup", true),
-    (Key::IpOpt, "ip_opt", true),
-    (Key::TimestampOpt, "timestamp_opt", true),
-    (Key::Rating, "member_rating", true),
-    (Key::LastChanged, "last_changed", true),
-    (Key::Language, "language", true),
-    (Key::Vip, "vip", true),
-    (Key::EmailClient, "email_client", true),
-    (Key::Location, "location", true),
-    (Key::Permissions, "marketing_permissions", false),
-    (Key::LastNote, "last_note", true),
-    (Key::Source, "source", false),
-    (Key::TagsCount, "tags_count", false),
-    (Key::Tags, "tags", false),
-    (Key::ListId, "list_id", true),
-    (Key::Links, "_links", true),
+macro_rules! key {
+    ($key:ident, $name:literal, $in_segments:literal) => {
+        (Key::$key, $name, concat!('"', $name, "\":"), $in_segments)
+    };
+}
+
+/// Key, name, name as it is written, and whether rows of a segment have it.
+const KEYS: [(Key, &str, &str, bool); 33] = [
+    key!(Id, "id", true),
+    key!(EmailAddress, "email_address", true),
+    key!(UniqueEmailId, "unique_email_id", true),
+    key!(ContactId, "contact_id", false),
+    key!(FullName, "full_name", true),
+    key!(WebId, "web_id", false),
+    key!(EmailType, "email_type", true),
+    key!(Status, "status", true),
+    key!(UnsubscribeReason, "unsubscribe_reason", false),
+    key!(OneToOne, "consents_to_one_to_one_messaging", false),
+    key!(SmsPhone, "sms_phone_number", false),
+    key!(SmsStatus, "sms_subscription_status", false),
+    key!(SmsUpdated, "sms_subscription_last_updated", false),
+    key!(MergeFields, "merge_fields", true),
+    key!(Interests, "interests", true),
+    key!(Stats, "stats", true),
+    key!(IpSignup, "ip_signup", true),
+    key!(TimestampSignup, "timestamp_signup", true),
+    key!(IpOpt, "ip_opt", true),
+    key!(TimestampOpt, "timestamp_opt", true),
+    key!(Rating, "member_rating", true),
+    key!(LastChanged, "last_changed", true),
+    key!(Language, "language", true),
+    key!(Vip, "vip", true),
+    key!(EmailClient, "email_client", true),
+    key!(Location, "location", true),
+    key!(Permissions, "marketing_permissions", false),
+    key!(LastNote, "last_note", true),
+    key!(Source, "source", false),
+    key!(TagsCount, "tags_count", false),
+    key!(Tags, "tags", false),
+    key!(ListId, "list_id", true),
+    key!(Links, "_links", true),
 ];
 
 impl<'a> RowWriter<'a> {
@@ -123,8 +129,8 @@ impl<'a> RowWriter<'a> {
     ) -> Self {
         let plan: Vec<(Key, View<'a>)> = KEYS
             .into_iter()
-            .filter(|&(_, _, in_segments)| in_segments || shape == Shape::Member)
-            .map(|(key, name, _)| (key, view.child(name)))
+            .filter(|&(_, _, _, in_segments)| in_segments || shape == Shape::Member)
+            .map(|(key, name, _, _)| (key, view.child(name)))
             .filter(|(_, view)| !matches!(view, View::Nothing))
             .collect();
         let needs_profile = plan.iter().any(|(key, _)| {
@@ -172,9 +178,7 @@ impl<'a> RowWriter<'a> {
         for &(key, view) in &self.plan {
             let start = out.len();
             out.push_str(separator);
-            out.push('"');
-            out.push_str(KEYS[key as usize].1);
-            out.push_str("\":");
+            out.push_str(KEYS[key as usize].2);
             let written = if matches!(view, View::All) {
                 self.value(out, key, slot, member, profile)
             } else {

@@ -70,6 +70,37 @@ impl<'a> Resource<'a> {
         })
     }
 
+    /// The audience it belongs to.
+    pub(crate) fn list(self) -> Option<&'a str> {
+        match self {
+            Self::Root
+            | Self::Ping
+            | Self::Lists
+            | Self::Batches
+            | Self::Batch(_)
+            | Self::SearchMembers => None,
+            Self::List(list)
+            | Self::Members(list)
+            | Self::Member(list, _)
+            | Self::MemberTags(list, _)
+            | Self::MemberActivity(list, _)
+            | Self::MemberActivityFeed(list, _)
+            | Self::DeletePermanent(list, _)
+            | Self::MergeFields(list)
+            | Self::MergeField(list, _)
+            | Self::Categories(list)
+            | Self::Category(list, _)
+            | Self::Interests(list, _)
+            | Self::Interest(list, _, _)
+            | Self::Segments(list)
+            | Self::Segment(list, _)
+            | Self::SegmentMembers(list, _)
+            | Self::TagSearch(list)
+            | Self::Webhooks(list)
+            | Self::Webhook(list, _) => Some(list),
+        }
+    }
+
     /// The path with the names of its ids in their place, as the documentation writes it.
     pub(crate) fn template(self) -> &'static str {
         match self {
