@@ -28,7 +28,7 @@
 //!
 //! We change the values of `latest_timestamp`, `elapsed_seconds` and `total_updates` and no other byte: fields we do not
 //! know, key order and indentation stay. A file that is broken or half saved is reported, never overwritten, and what it
-//! said last stays in force. So does an edit that crosses one of our writes: we write only over what we have read.
+//! said last stays in force. An edit that crosses one of our writes is kept: we write only over what we have read.
 
 mod database;
 mod document;

@@ -1,7 +1,7 @@
 //! `state.json` on disk: reading it, and replacing it only if it still is what we read.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sync_core::{Error, ErrorKind, Result};
@@ -37,7 +37,7 @@ impl StateFile {
     /// The text; `None` if there is no file.
     pub(crate) fn read(&self) -> Result<Option<String>> {
         match File::open(&self.path) {
-            Ok(mut file) => self.text(&mut file).map(Some),
+            Ok(file) => self.text(file).map(Some),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(self.failed("read state.json", cause)),
         }
@@ -45,65 +45,21 @@ impl StateFile {
 
     /// Replaces the file's text `expected` by `next`, durably and at once: a reader sees the one or the other.
     ///
-    /// An edit that lands between our last look and the exchange of the files is noticed when it was written into the
-    /// old file, and put back. One that was itself an exchange of files in these few microseconds is not: no portable
-    /// file system call compares and exchanges.
+    /// Somebody may save the file between our last look and the replacement. So the two files are exchanged in one step,
+    /// and what came out is looked at: if it is not what we expected it is the newest text, and is exchanged back. Where
+    /// the system cannot exchange files, an edit that was itself an exchange of files in these few microseconds is lost.
     pub(crate) fn replace(&self, expected: Option<&str>, next: &str) -> Result<Replaced> {
-        const OPERATION: &str = "write state.json";
         // A link stays a link: the file it names is replaced.
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let temporary = target.with_file_name(".state.json.new");
-        let failed = |cause| self.failed(OPERATION, cause);
-
-        let mut new = private_file()
-            .truncate(true)
-            .open(&temporary)
-            .map_err(failed)?;
-        if let Ok(old) = fs::metadata(&target) {
-            // Whoever may edit it now may edit it afterwards.
-            new.set_permissions(old.permissions()).map_err(failed)?;
-        }
-        new.write_all(next.as_bytes()).map_err(failed)?;
-        new.sync_all().map_err(failed)?;
-        drop(new);
-
-        let mut old = match File::open(&target) {
-            Ok(file) => Some(file),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
-            Err(cause) => return Err(failed(cause)),
-        };
-        let found = old.as_mut().map(|file| self.text(file)).transpose();
-        // What cannot be read as text is somebody's edit too.
-        if !matches!(&found, Ok(found) if found.as_deref() == expected) {
-            // Left behind it would only be overwritten by the next replacement.
-            let _ = fs::remove_file(&temporary);
-            return Ok(Replaced::Changed);
-        }
-        fs::rename(&temporary, &target).map_err(failed)?;
-        sync_directory(&target).map_err(failed)?;
-
-        if let Some(old) = &mut old
-            && let Ok(written) = self.text(old)
-            && Some(written.as_str()) != expected
-        {
-            // An editor wrote into the old file while we exchanged it: its text is the newest.
-            private_file()
-                .truncate(true)
-                .open(&target)
-                .and_then(|mut file| {
-                    file.write_all(written.as_bytes())?;
-                    file.sync_all()
-                })
-                .map_err(failed)?;
-            return Ok(Replaced::Changed);
-        }
-        Ok(Replaced::Done)
+        let new = target.with_file_name(".state.json.new");
+        let expected = expected.map(str::as_bytes);
+        replace(&target, &new, expected, next.as_bytes())
+            .map_err(|cause| self.failed("write state.json", cause))
     }
 
-    fn text(&self, file: &mut File) -> Result<String> {
+    fn text(&self, file: File) -> Result<String> {
         const OPERATION: &str = "read state.json";
         let failed = |cause| self.failed(OPERATION, cause);
-        file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut bytes = Vec::new();
         file.take(LARGEST + 1)
             .read_to_end(&mut bytes)
@@ -130,6 +86,80 @@ impl StateFile {
     }
 }
 
+/// Replaces the content `expected` of a file (`None`: there is no file) by `next`, by way of the file `new` beside it.
+fn replace(
+    target: &Path,
+    new: &Path,
+    expected: Option<&[u8]>,
+    next: &[u8],
+) -> io::Result<Replaced> {
+    let mut file = private_file().truncate(true).open(new)?;
+    if let Ok(old) = fs::metadata(target) {
+        // Whoever may edit it now may edit it afterwards.
+        file.set_permissions(old.permissions())?;
+    }
+    file.write_all(next)?;
+    file.sync_all()?;
+    drop(file);
+
+    // The usual case of an edit costs no exchange.
+    if bytes_of(target)?.as_deref() != expected {
+        // Left behind it would only be overwritten by the next replacement.
+        let _ = fs::remove_file(new);
+        return Ok(Replaced::Changed);
+    }
+    let Some(expected) = expected else {
+        // Unlike a rename, a link does not replace a file that was made meanwhile.
+        let made = fs::hard_link(new, target);
+        let _ = fs::remove_file(new);
+        return match made {
+            Ok(()) => sync_directory(target).map(|()| Replaced::Done),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(Replaced::Changed),
+            Err(cause) => Err(cause),
+        };
+    };
+    settle(target, new, expected.to_vec(), next.to_vec())
+}
+
+/// Exchanges `target`, which should hold `inside`, with `new`, which holds `outside`, until what comes out is what should.
+fn settle(
+    target: &Path,
+    new: &Path,
+    mut inside: Vec<u8>,
+    mut outside: Vec<u8>,
+) -> io::Result<Replaced> {
+    let mut replaced = Replaced::Done;
+    loop {
+        match exchange_files(new, target) {
+            Ok(()) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::Unsupported => {
+                fs::rename(new, target)?;
+                sync_directory(target)?;
+                return Ok(Replaced::Done);
+            }
+            // It was deleted meanwhile: that is an edit too.
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                return Ok(Replaced::Changed);
+            }
+            Err(cause) => return Err(cause),
+        }
+        let mut came_out = bytes_of(new)?.unwrap_or_default();
+        if came_out == inside {
+            sync_directory(target)?;
+            // An editor that had the old file open may have written into it until now.
+            came_out = bytes_of(new)?.unwrap_or_default();
+        }
+        if came_out == inside {
+            let _ = fs::remove_file(new);
+            return Ok(replaced);
+        }
+        // What came out is newer than what we put in: it goes back, unless something newer came meanwhile.
+        replaced = Replaced::Changed;
+        inside = outside;
+        outside = came_out;
+    }
+}
+
 /// Options that create a file only its owner can read.
 pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
@@ -139,11 +169,99 @@ pub(crate) fn private_file() -> OpenOptions {
     options
 }
 
+/// The content of a file; `None` if there is none.
+fn bytes_of(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// Exchanges two files in one step.
+///
+/// # Errors
+/// `Unsupported` where the system or the file system cannot.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn exchange_files(a: &Path, b: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+
+    renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).map_err(|errno| match errno {
+        Errno::INVAL | Errno::NOSYS | Errno::NOTSUP => io::ErrorKind::Unsupported.into(),
+        errno => errno.into(),
+    })
+}
+
+/// Exchanges two files in one step.
+///
+/// # Errors
+/// `Unsupported`: there is no such call here.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn exchange_files(_a: &Path, _b: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Makes an exchange of files in a directory durable.
 fn sync_directory(file: &Path) -> io::Result<()> {
     // Windows has no such call and needs none.
     match file.parent() {
         Some(dir) if cfg!(unix) => File::open(dir)?.sync_all(),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pieces of a directory with `state.json`.
+    fn bench(text: &str) -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let target = dir.path().join("state.json");
+        fs::write(&target, text).expect("state.json");
+        let new = dir.path().join(".state.json.new");
+        (dir, target, new)
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_was_expected_stays() {
+        let (dir, target, new) = bench("theirs");
+        for expected in [Some("ours"), None] {
+            let file = StateFile::of(dir.path());
+            assert_eq!(file.replace(expected, "next").unwrap(), Replaced::Changed);
+            assert_eq!(fs::read(&target).unwrap(), b"theirs");
+            assert!(!new.exists());
+        }
+    }
+
+    #[test]
+    fn a_file_is_made_only_if_there_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = StateFile::of(dir.path());
+        assert_eq!(
+            file.replace(Some("gone"), "next").unwrap(),
+            Replaced::Changed
+        );
+        assert_eq!(file.read().unwrap(), None);
+        assert_eq!(file.replace(None, "next").unwrap(), Replaced::Done);
+        assert_eq!(file.read().unwrap().as_deref(), Some("next"));
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
+    }
+
+    #[test]
+    fn an_edit_that_came_out_of_the_exchange_goes_back() {
+        let (_dir, target, new) = bench("theirs, saved after our last look");
+        fs::write(&new, "ours").unwrap();
+        let replaced = settle(&target, &new, b"what we read".to_vec(), b"ours".to_vec()).unwrap();
+        assert_eq!(replaced, Replaced::Changed);
+        assert_eq!(
+            fs::read(&target).unwrap(),
+            b"theirs, saved after our last look"
+        );
     }
 }

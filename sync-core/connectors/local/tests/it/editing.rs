@@ -168,3 +168,46 @@ async fn a_named_audience_is_added_once() {
     assert_eq!(broken.kind(), ErrorKind::Config);
     assert_eq!(bench.text(), "[{]", "a broken file is never overwritten");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_in_a_storm_of_commits_are_kept() {
+    let bench = Bench::with(r#"[{"list_id":"a", "edits": 0}, {"list_id":"b"}]"#);
+    let state = bench.opened();
+    let committing = tokio::spawn({
+        let state = state.clone();
+        async move {
+            for second in 10..60 {
+                // The editor may put back the timestamp it read: an edit like any other.
+                if let Err(error) = commit(&state, "b", second).await {
+                    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+                }
+            }
+        }
+    });
+    let mut edits = 0;
+    while !committing.is_finished() {
+        // An editor reads, thinks, and saves by exchanging files, if the file is still what it read.
+        let before = bench.text();
+        let next = before.replace(
+            &format!("\"edits\": {edits}"),
+            &format!("\"edits\": {}", edits + 1),
+        );
+        if next == before {
+            // Our text stands there for the moment before we notice the edit and put it back.
+            continue;
+        }
+        let temporary = bench.path("editor~");
+        std::fs::write(&temporary, next).unwrap();
+        if bench.text() == before {
+            std::fs::rename(&temporary, bench.path("state.json")).unwrap();
+            edits += 1;
+        }
+        tokio::task::yield_now().await;
+    }
+    committing.await.unwrap();
+    assert!(edits > 0, "there was an edit");
+    assert!(
+        bench.text().contains(&format!("\"edits\": {edits}")),
+        "the last edit was lost"
+    );
+}
