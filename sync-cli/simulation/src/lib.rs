@@ -1,1 +1,29 @@
-//! Deterministic simulation of whole imports: one seed decides members, changes, faults and kills.
+//! Whole imports, simulated: one seed decides members, changes, faults, kills and clocks.
+//!
+//! The real source, pipeline, mappings, sinks and clients run against the simulators of both services, in one thread, in
+//! virtual time, without sockets. [`Scenario::of_seed`] draws what happens; [`Scenario::play`] lets it happen and says
+//! what was wrong. The same seed gives the same history.
+//!
+//! What must hold: a checkpoint is never ahead of what the sink took; nobody who opted out is opted in at any instant; one
+//! process never has more than ten requests in flight; and once the world stands still, one more pass makes the sink
+//! equal to the source, after which nothing is sent any more.
+
+mod bug;
+mod directory;
+mod guard;
+mod mortal;
+mod oracle;
+mod people;
+mod process;
+mod rows;
+mod scenario;
+mod shrink;
+mod simulate;
+mod time;
+mod trace;
+mod wire;
+mod world;
+
+pub use bug::Bug;
+pub use scenario::{AudiencePlan, ImportPlan, Scenario, SinkKind};
+pub use simulate::History;

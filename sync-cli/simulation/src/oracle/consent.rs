@@ -1,0 +1,93 @@
+//! Nobody who opted out is opted in, at any instant.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use ometria_simulator::{Claim, ConsentChange};
+
+use crate::people::{OptOut, People};
+use crate::process::{PASSES, collection};
+use crate::scenario::SinkKind;
+use crate::world::World;
+
+/// Goes through everything that ever happened to anybody's consent at Ometria.
+///
+/// Opting in is wrong if the newest decision of the person that the importer could know was an opt-out, in any audience:
+/// one that showed when the run began that sent the opt-in and still shows, or one that an earlier complete run saw.
+pub(crate) fn nobody_was_opted_in_again(world: &World) {
+    let people = world.people();
+    let addresses: BTreeSet<&str> = people.outs.iter().map(|out| out.address.as_str()).collect();
+    for address in addresses {
+        let mut may_mail = None;
+        for change in world.ometria.consent_history(address) {
+            let becomes_in = change.profile == Some(true) && may_mail != Some(true);
+            may_mail = change.profile;
+            let claims_in = change.claim == Some(Claim::OptedIn);
+            if claims_in && change.forced {
+                world.fail("an opt-in was forced".to_owned());
+                return;
+            }
+            if !becomes_in && !claims_in {
+                continue;
+            }
+            if let Some(out) = stands_against(world, &people, address, &change) {
+                let what = if becomes_in { "opted in" } else { "claimed to be opted in" };
+                world.fail(format!(
+                    "{what} at {} by listing {:?} of {:?}, though {} had opted out of audience {} at {}",
+                    change.at,
+                    change.id,
+                    change.collection,
+                    out.contact,
+                    out.audience,
+                    out.at,
+                ));
+                return;
+            }
+        }
+    }
+}
+
+/// The opt-out that the importer knew and that no opt-in is newer than.
+fn stands_against<'a>(
+    world: &World,
+    people: &'a People,
+    address: &str,
+    change: &ConsentChange,
+) -> Option<&'a OptOut> {
+    let began = began(world, change)?;
+    people.outs.iter().filter(|out| out.address == address).find(|out| {
+        let newer =
+            |at: DateTime<Utc>| at > out.at && at <= change.at;
+        let opted_in = people.ins.iter().any(|into| into.address == address && newer(into.at));
+        !opted_in && (showed(world, out, began, change.at) || was_seen(world, out, began))
+    })
+}
+
+/// When the run began that sent this.
+fn began(world: &World, change: &ConsentChange) -> Option<DateTime<Utc>> {
+    let sender = world.scenario.imports.iter().position(|import| {
+        import.sink == SinkKind::Contacts
+            && change.collection.as_deref() == Some(collection(import.audience).as_str())
+    })?;
+    let runs = world.runs(sender);
+    runs.iter().map(|run| run.began).rfind(|began| *began <= change.at)
+}
+
+/// Whether the opt-out showed from the run's beginning to this moment, untouched since before.
+fn showed(world: &World, out: &OptOut, began: DateTime<Utc>, at: DateTime<Utc>) -> bool {
+    world.shows(out.touched) <= began && out.hidden.is_none_or(|hidden| hidden > at)
+}
+
+/// Whether a run of the audience that was complete before this one saw it.
+fn was_seen(world: &World, out: &OptOut, began: DateTime<Utc>) -> bool {
+    let main = world.scenario.imports.iter().position(|import| {
+        import.sink == SinkKind::Contacts && import.audience == out.audience
+    });
+    let runs = [main, Some(PASSES + out.audience)].into_iter().flatten();
+    runs.flat_map(|import| world.runs(import)).any(|run| {
+        world.shows(out.touched) <= run.began
+            && run.completed.is_some_and(|completed| {
+                completed <= began && out.hidden.is_none_or(|hidden| hidden > completed)
+            })
+    })
+}

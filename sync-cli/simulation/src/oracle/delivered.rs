@@ -1,0 +1,128 @@
+//! Whether one member is at the sink as the source has it.
+
+use mailchimp_simulator::Status;
+use ometria_simulator::{Claim, ListingView};
+use serde::Deserialize;
+
+use crate::people::{People, Person};
+use crate::process::collection;
+use crate::scenario::SinkKind;
+use crate::world::World;
+
+/// What is wrong about a member at the sink of an import; `None`: nothing.
+pub(super) fn differs(
+    world: &World,
+    people: &People,
+    import: usize,
+    person: &Person,
+) -> Option<String> {
+    let plan = world.scenario.imports.get(import)?;
+    match plan.sink {
+        SinkKind::Rows => row(world, import, person),
+        SinkKind::Contacts => contact(world, people, plan.audience, person),
+        SinkKind::Records => record(world, person),
+    }
+}
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    status: &'a str,
+    email_address: &'a str,
+    merge_fields: Names,
+}
+
+#[derive(Deserialize)]
+struct Names {
+    #[serde(rename = "FNAME")]
+    first: String,
+}
+
+fn row(world: &World, import: usize, person: &Person) -> Option<String> {
+    let Some(bytes) = world.rows.get(&import)?.get(&person.contact) else {
+        return Some("missing at the sink".to_owned());
+    };
+    let Ok(row) = serde_json::from_slice::<Row<'_>>(&bytes) else {
+        return Some("a row that cannot be read".to_owned());
+    };
+    if row.status != person.status.as_str() {
+        return Some(format!("{} at the sink, {} in truth", row.status, person.status.as_str()));
+    }
+    if row.email_address != person.address {
+        return Some("an old address at the sink".to_owned());
+    }
+    (row.merge_fields.first != person.name.as_deref().unwrap_or_default())
+        .then(|| "an old name at the sink".to_owned())
+}
+
+fn record(world: &World, person: &Person) -> Option<String> {
+    let Some(row) = world.ometria.row(&person.contact) else {
+        return Some("no row at the record endpoint".to_owned());
+    };
+    let expected = [
+        ("status", person.status.as_str()),
+        ("email", person.address.as_str()),
+        ("firstname", person.name.as_deref().unwrap_or_default()),
+        ("lastname", person.last_name.as_deref().unwrap_or_default()),
+    ];
+    let wrong = expected
+        .into_iter()
+        .find(|(name, value)| row.get(*name).and_then(|field| field.as_str()) != Some(value));
+    wrong.map(|(name, _)| format!("an old {name} at the record endpoint"))
+}
+
+/// The listings that a member has, or had before its address changed.
+pub(super) fn listings_of(world: &World, audience: usize, contact: &str) -> Vec<ListingView> {
+    let collection = collection(audience);
+    let first = world.ometria.listing(&collection, contact);
+    let later = (1..)
+        .map_while(|number| world.ometria.listing(&collection, &format!("{contact}~{number}")));
+    first.into_iter().chain(later).collect()
+}
+
+fn contact(world: &World, people: &People, audience: usize, person: &Person) -> Option<String> {
+    let has_address = |listing: &ListingView| {
+        let email = listing.fields.get("email").and_then(|email| email.as_str());
+        email.is_some_and(|email| email.eq_ignore_ascii_case(&person.address))
+    };
+    let listings = listings_of(world, audience, &person.contact);
+    let Some(listing) = listings.iter().rev().find(|listing| has_address(listing)) else {
+        return Some("no listing with the member's address".to_owned());
+    };
+    if let Some(name) = &person.name
+        && listing.fields.get("firstname").and_then(|name| name.as_str()) != Some(name)
+    {
+        return Some("an old name in the listing".to_owned());
+    }
+    let claim = listing.claim;
+    let wrong = match person.status {
+        Status::Subscribed => must_be_in(people, person) && claim != Some(Claim::OptedIn),
+        Status::Unsubscribed => {
+            claim != Some(Claim::OptedOut) || listing.forced_claim != Some(Claim::OptedOut)
+        }
+        Status::Cleaned => claim != Some(Claim::OptedOut),
+        Status::Pending | Status::Transactional | Status::Archived => {
+            claim == Some(Claim::OptedIn)
+        }
+    };
+    wrong.then(|| {
+        let forced = listing.forced_claim;
+        format!("{} and the listing claims {claim:?}, forced {forced:?}", person.status.as_str())
+    })
+}
+
+/// Whether nothing at all speaks against opting a subscribed member in.
+///
+/// Members about whom an opt-out is known that may still count are left out: what may be claimed about them is a matter
+/// of rules that stand elsewhere, and [`super::consent`] sees to it that it is not too much.
+fn must_be_in(people: &People, person: &Person) -> bool {
+    let concerned = people.outs.iter().filter(|out| {
+        out.contact == person.contact || out.address.eq_ignore_ascii_case(&person.address)
+    });
+    let own = |contact: &str| contact == person.contact;
+    let newer = match (person.opted_in, person.touched_while_out) {
+        (_, None) => true,
+        (Some(into), Some(out)) => into.timestamp() > out.timestamp(),
+        (None, Some(_)) => false,
+    };
+    newer && concerned.clone().all(|out| own(&out.contact))
+}

@@ -1,0 +1,183 @@
+//! What a seed decides, as plain data, so that a failure can be made smaller by changing one number at a time.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+/// Everything that makes one simulated history differ from another.
+///
+/// [`Scenario::of_seed`] draws one; every field may be changed afterwards, and the same scenario always gives the same
+/// history (but for the order in which the disk answers, where [`Scenario::directory`] is set).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Seeds everything that is drawn while the history runs.
+    pub seed: u64,
+    /// The audiences of the one Mailchimp account.
+    pub audiences: Vec<AudiencePlan>,
+    /// What is imported, at most one import for an audience and sink.
+    pub imports: Vec<ImportPlan>,
+    /// Members asked for in one request.
+    pub page: u32,
+    /// Requests one import keeps in flight.
+    pub workers: usize,
+    /// How far each run looks back, in seconds.
+    pub lookback_seconds: u32,
+    /// Time until a change shows in Mailchimp's lists. At most the look-back.
+    pub visibility_lag: Duration,
+    /// How long Mailchimp's answers take.
+    pub latency: Duration,
+    /// Changes at the source before the world is frozen.
+    pub mutations: u32,
+    /// How likely a change comes right before a request is carried out.
+    pub mutation_chance: f64,
+    /// Mean time between the changes that come by themselves.
+    pub mutation_gap: Duration,
+    /// How likely a request to Mailchimp goes wrong.
+    pub mailchimp_faults: f64,
+    /// How likely a request to Ometria, or a flush of a sink for rows, goes wrong.
+    pub sink_faults: f64,
+    /// How likely a call of the state store goes wrong.
+    pub state_faults: f64,
+    /// Every so many records Ometria rejects one; 0: none.
+    pub reject_every: u64,
+    /// Whether a rejection shows only in the list of errors.
+    pub reject_late: bool,
+    /// Processes that are killed, one after the other, before the one that lives on.
+    pub kills: u32,
+    /// Runs of every import in the last process before the world is frozen.
+    pub rounds: u32,
+    /// Mean time between the runs of a process.
+    pub round_gap: Duration,
+    /// How often the importer's clock jumps.
+    pub clock_jumps: u32,
+    /// How often somebody moves an import back in time while it runs.
+    pub edits: u32,
+    /// How long after the last search for removals the next one is due.
+    pub sweep_after: Duration,
+    /// Commit after so many changes.
+    pub commit_records: usize,
+    /// Whether state is kept in a directory instead of in memory.
+    pub directory: bool,
+    /// Whether Mailchimp's answers say what time it is.
+    pub date_header: bool,
+    /// Whether Ometria joins listings by its older rules.
+    pub older_rules: bool,
+}
+
+/// One audience at the start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AudiencePlan {
+    /// Generated members.
+    pub members: u32,
+    /// Number of the first one. Members with the same number in two audiences are the same person.
+    pub first: u32,
+    /// Into how many tied seconds their last changes fall; 0: they are scattered.
+    pub bursts: u32,
+}
+
+/// One import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ImportPlan {
+    /// Position of its audience.
+    pub audience: usize,
+    /// Where it goes.
+    pub sink: SinkKind,
+}
+
+/// Where an import goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SinkKind {
+    /// A sink for anybody's rows, as they come.
+    Rows,
+    /// Contacts through Ometria's push API.
+    Contacts,
+    /// Rows of Ometria's record endpoint.
+    Records,
+}
+
+impl Scenario {
+    /// The scenario of a seed.
+    pub fn of_seed(seed: u64) -> Self {
+        let mut rng = stream(seed, "scenario");
+        let rng = &mut rng;
+        let audiences = audiences(rng);
+        let imports = imports(rng, audiences.len());
+        let contacts = imports.iter().any(|import| import.sink == SinkKind::Contacts);
+        let calm = rng.u8(..100) < 15;
+        let often = |rng: &mut Rng, percent: u8| !calm && rng.u8(..100) < percent;
+        let lookback_seconds = rng.u32(20..600);
+        let lag_ceiling = u64::from(lookback_seconds) * 1000;
+        let visibility_lag = match rng.u8(..3) {
+            0 => Duration::ZERO,
+            1 => Duration::from_millis(rng.u64(..3000)),
+            _ => Duration::from_millis(rng.u64(..lag_ceiling)),
+        };
+        let rejects = contacts && often(rng, 15);
+        Self {
+            seed,
+            imports,
+            page: [10, 10, 11, 13, 20, 50][rng.usize(..6)],
+            workers: rng.usize(1..=10),
+            lookback_seconds,
+            visibility_lag: visibility_lag.min(Duration::from_millis(lag_ceiling)),
+            latency: Duration::from_millis(rng.u64(1..800)),
+            mutations: if often(rng, 95) { rng.u32(..160) } else { 0 },
+            mutation_chance: rng.f64() * rng.f64(),
+            mutation_gap: Duration::from_millis(rng.u64(50..60_000)),
+            mailchimp_faults: if often(rng, 50) { rng.f64() * 0.12 } else { 0.0 },
+            sink_faults: if often(rng, 40) { rng.f64() * 0.12 } else { 0.0 },
+            state_faults: if often(rng, 20) { rng.f64() * 0.05 } else { 0.0 },
+            reject_every: if rejects { rng.u64(5..80) } else { 0 },
+            reject_late: rng.bool(),
+            kills: if often(rng, 60) { rng.u32(1..5) } else { 0 },
+            rounds: rng.u32(1..5),
+            round_gap: Duration::from_millis(rng.u64(100..900_000)),
+            clock_jumps: if often(rng, 30) { rng.u32(1..4) } else { 0 },
+            edits: if often(rng, 20) { rng.u32(1..4) } else { 0 },
+            sweep_after: Duration::from_secs([0, 60, 3600, 86_400][rng.usize(..4)]),
+            commit_records: [1, 7, 25, 20_000][rng.usize(..4)],
+            directory: rng.u8(..100) < 4,
+            date_header: rng.u8(..100) < 92,
+            older_rules: rng.bool(),
+            audiences,
+        }
+    }
+}
+
+fn audiences(rng: &mut Rng) -> Vec<AudiencePlan> {
+    let count = if rng.u8(..100) < 45 { 2 } else { 1 };
+    (0..count)
+        .map(|_| {
+            let ceiling = [3, 15, 40, 120, 400][rng.usize(..5)];
+            AudiencePlan {
+                members: rng.u32(..=ceiling),
+                first: [0, 0, 10, 200][rng.usize(..4)],
+                bursts: [0, 1, 2, 5][rng.usize(..4)],
+            }
+        })
+        .collect()
+}
+
+fn imports(rng: &mut Rng, audiences: usize) -> Vec<ImportPlan> {
+    let main = match rng.u8(..100) {
+        0..35 => SinkKind::Rows,
+        35..88 => SinkKind::Contacts,
+        _ => SinkKind::Records,
+    };
+    let mut imports: Vec<ImportPlan> =
+        (0..audiences).map(|audience| ImportPlan { audience, sink: main }).collect();
+    if rng.u8(..100) < 20 {
+        let second = if main == SinkKind::Rows { SinkKind::Records } else { SinkKind::Rows };
+        imports.push(ImportPlan { audience: rng.usize(..audiences), sink: second });
+    }
+    imports
+}
+
+/// Random numbers for one purpose. Drawing more for one purpose does not change what another draws.
+pub(crate) fn stream(seed: u64, purpose: &str) -> Rng {
+    let mut mixed = seed ^ 0x9e37_79b9_7f4a_7c15;
+    for byte in purpose.bytes() {
+        mixed = (mixed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    Rng::with_seed(mixed)
+}

@@ -1,0 +1,67 @@
+//! Making a failing scenario small enough to read.
+
+use std::time::Duration;
+
+use crate::bug::Bug;
+use crate::scenario::Scenario;
+
+type Reduction = fn(&mut Scenario);
+
+/// What is tried, the largest simplifications first. Each leaves a scenario that is already so as it is.
+const REDUCTIONS: [Reduction; 30] = [
+    |it| it.imports.truncate(1),
+    |it| it.imports.truncate(2),
+    |it| it.directory = false,
+    |it| it.mailchimp_faults = 0.0,
+    |it| it.sink_faults = 0.0,
+    |it| it.state_faults = 0.0,
+    |it| it.reject_every = 0,
+    |it| it.kills = 0,
+    |it| it.kills /= 2,
+    |it| it.kills = it.kills.saturating_sub(1),
+    |it| it.edits = 0,
+    |it| it.clock_jumps = 0,
+    |it| it.mutations = 0,
+    |it| it.mutations /= 2,
+    |it| it.mutations -= it.mutations / 8,
+    |it| it.mutations = it.mutations.saturating_sub(1),
+    |it| it.rounds = 1,
+    |it| it.rounds = (it.rounds - 1).max(1),
+    |it| it.audiences.iter_mut().for_each(|audience| audience.members = 0),
+    |it| it.audiences.iter_mut().for_each(|audience| audience.members /= 2),
+    |it| it.audiences.iter_mut().for_each(|audience| audience.members -= audience.members / 8),
+    |it| it.audiences.iter_mut().for_each(|audience| {
+        audience.members = audience.members.saturating_sub(1);
+    }),
+    |it| it.audiences.iter_mut().for_each(|audience| audience.bursts = 0),
+    |it| it.visibility_lag = Duration::ZERO,
+    |it| it.mutation_chance = 0.0,
+    |it| it.workers = 1,
+    |it| it.date_header = true,
+    |it| it.older_rules = false,
+    |it| it.commit_records = 20_000,
+    |it| it.page = 50,
+];
+
+impl Scenario {
+    /// The smallest scenario found that still goes wrong, in any way.
+    ///
+    /// Plays it a few hundred times.
+    #[must_use]
+    pub fn shrunk(&self, bug: Option<Bug>) -> Self {
+        let mut smallest = self.clone();
+        loop {
+            let before = smallest.clone();
+            for reduce in REDUCTIONS {
+                let mut smaller = smallest.clone();
+                reduce(&mut smaller);
+                if smaller != smallest && smaller.play(bug, false).violation.is_some() {
+                    smallest = smaller;
+                }
+            }
+            if smallest == before {
+                return smallest;
+            }
+        }
+    }
+}
