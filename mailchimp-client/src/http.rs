@@ -344,6 +344,9 @@ impl Wire {
             .header(ACCEPT, "application/json, application/problem+json");
         if call.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
+        } else if call.method == Method::POST {
+            // Left to itself, the transport says nothing, and some proxies answer 411 to that.
+            request = request.header(CONTENT_LENGTH, "0");
         }
         request
             .body(call.body.clone().unwrap_or_default())

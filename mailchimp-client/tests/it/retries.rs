@@ -15,7 +15,7 @@ const OK: fn() -> Reply = || Reply::json(200, "{}");
 
 #[tokio::test(start_paused = true)]
 async fn reading_is_repeated_after_every_passing_failure() {
-    let failures: [fn() -> Reply; 8] = [
+    let failures: [fn() -> Reply; 9] = [
         || Reply::problem(429, "Too Many Requests", ""),
         || Reply::html(403),
         || Reply::html(502),
@@ -27,6 +27,11 @@ async fn reading_is_repeated_after_every_passing_failure() {
             status: 200,
             headers: vec![],
             chunks: vec![Chunk::Data("{".into()), Chunk::Break],
+        },
+        || Reply::Answer {
+            status: 200,
+            headers: vec![],
+            chunks: vec![Chunk::Data("{".into()), Chunk::Stall],
         },
     ];
     for failure in failures {

@@ -35,6 +35,7 @@ pub(crate) enum Reply {
 pub(crate) enum Chunk {
     Data(Bytes),
     Break,
+    Stall,
     Endless(Bytes),
 }
 
@@ -256,8 +257,11 @@ where
             Chunk::Break => Either::Left(futures::stream::iter([Err(TransportError::new(
                 TransportErrorKind::Body,
             ))])),
+            Chunk::Stall => Either::Right(Either::Left(futures::stream::pending())),
             Chunk::Endless(data) => {
-                Either::Right(futures::stream::repeat_with(move || Ok(data.clone())))
+                Either::Right(Either::Right(futures::stream::repeat_with(move || {
+                    Ok(data.clone())
+                })))
             }
         }))
     }

@@ -243,3 +243,29 @@ async fn compressed_answers_are_asked_for_and_counted_after_unpacking() {
     let error = members.list_raw(&ListMembers::default()).await.unwrap_err();
     assert!(matches!(error, Error::TooLarge(_)), "{error}");
 }
+
+#[tokio::test]
+async fn requests_without_a_body_say_so() {
+    let (server, client) = server().await;
+    on("GET", "/ping")
+        .respond_with(ok(json!({})))
+        .mount(&server)
+        .await;
+    on("POST", "/lists/a/members/k/actions/delete-permanent")
+        .respond_with(no_content())
+        .mount(&server)
+        .await;
+    client.ping().await.unwrap();
+    client
+        .list("a")
+        .members()
+        .delete_permanently("k")
+        .await
+        .unwrap();
+    let requests = server.received_requests().await.unwrap();
+    for absent in ["content-length", "transfer-encoding", "content-type"] {
+        assert!(!requests[0].headers.contains_key(absent), "{absent}");
+    }
+    // A POST without any length is refused by some proxies.
+    assert_eq!(requests[1].headers["content-length"], "0");
+}
