@@ -276,3 +276,77 @@ fn damaged(
 ) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, cause.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use sync_core::{Commit, ImportId, LedgerChange, LedgerEntry, LedgerKey};
+
+    use super::*;
+
+    fn commit_of(entries: u64) -> Commit {
+        let scope = ImportId::new("a").scope();
+        let ledger = (0..entries)
+            .map(|n| LedgerChange {
+                at: LedgerKey {
+                    scope: scope.clone(),
+                    key: Key::new(format!("{n:032x}")),
+                },
+                entry: Some(LedgerEntry {
+                    fingerprint: n,
+                    note: [1; 50].into(),
+                }),
+            })
+            .collect();
+        Commit {
+            ledger,
+            ..Commit::default()
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_a_clear_error_and_loses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut database = Database::open(dir.path()).unwrap();
+        let import = ImportId::new("a");
+        let revision = database.commit(&import, None, commit_of(10), None).unwrap();
+        let before = database.load(&import).unwrap();
+
+        let pages = "PRAGMA max_page_count = ";
+        database
+            .connection
+            .execute_batch(&format!("{pages} 20"))
+            .unwrap();
+        let error = database
+            .commit(&import, revision, commit_of(5_000), None)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::State);
+        let text = error.to_string();
+        assert!(text.contains("disk is full"), "{text}");
+        assert!(text.contains(&dir.path().display().to_string()), "{text}");
+        assert_eq!(database.load(&import).unwrap(), before);
+        assert_eq!(database.ledger_len(&import.scope()).unwrap(), 10);
+
+        database
+            .connection
+            .execute_batch(&format!("{pages} 1000000"))
+            .unwrap();
+        let next = database
+            .commit(&import, revision, commit_of(5_000), None)
+            .unwrap();
+        assert!(next > revision);
+        assert_eq!(database.ledger_len(&import.scope()).unwrap(), 5_000);
+    }
+
+    #[test]
+    fn a_large_commit_leaves_a_small_wal() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut database = Database::open(dir.path()).unwrap();
+        database
+            .commit(&ImportId::new("a"), None, commit_of(60_000), None)
+            .unwrap();
+        let wal = fs::metadata(dir.path().join("state.db-wal")).unwrap().len();
+        assert!(wal <= LARGEST_WAL, "{wal}");
+        let file = fs::metadata(dir.path().join(DATABASE)).unwrap().len();
+        assert!(file > LARGEST_WAL, "the commit was larger than the bound");
+    }
+}

@@ -34,11 +34,17 @@ pub struct LocalState {
 
 struct Inner {
     dir: PathBuf,
-    store: Mutex<Store>,
+    /// `None`: closed.
+    open: Mutex<Option<Open>>,
     view: Mutex<View>,
     found: FoundAtOpen,
+    writable: bool,
+}
+
+struct Open {
+    store: Store,
     /// `None`: opened for reading. Last, so that the directory is free only when the store is closed.
-    lock: Option<DirectoryLock>,
+    _lock: Option<DirectoryLock>,
 }
 
 /// What is known of the file without waiting for the disk. Never held across an await or a disk access.
@@ -107,16 +113,28 @@ impl LocalState {
             news: News::default(),
         };
         view.update(&mut store);
-        let view = Mutex::new(view);
+        let writable = lock.is_some();
+        let open = Mutex::new(Some(Open { store, _lock: lock }));
         Self {
             inner: Arc::new(Inner {
                 dir,
-                store: Mutex::new(store),
-                view,
+                open,
+                view: Mutex::new(view),
                 found,
-                lock,
+                writable,
             }),
         }
+    }
+
+    /// Waits for the work under way, closes the store and frees the directory, also while clones are still around: what
+    /// they ask from then on is an error.
+    ///
+    /// Dropping the last clone does the same, only that work whose future was dropped may keep the directory for a
+    /// moment longer.
+    pub async fn close(&self) {
+        let inner = self.inner.clone();
+        // Closing cannot fail: whatever was committed is on the disk.
+        let _ = tokio::task::spawn_blocking(move || drop(lock(&inner.open).take())).await;
     }
 
     /// The directory.
@@ -155,7 +173,7 @@ impl LocalState {
     /// case at the next [`load`](StateStore::load) or [`commit`](StateStore::commit). Cancel-safe.
     pub async fn changed(&self) -> Result<Vec<ImportEntry>> {
         loop {
-            let writable = self.inner.lock.is_some();
+            let writable = self.inner.writable;
             let look = move |store: &mut Store| {
                 if writable {
                     store.look();
@@ -199,9 +217,15 @@ impl LocalState {
     ) -> Result<T> {
         let inner = self.inner.clone();
         let work = move || {
-            let mut store = lock(&inner.store);
-            let result = act(&mut store);
-            lock(&inner.view).update(&mut store);
+            let mut open = lock(&inner.open);
+            let Some(Open { store, .. }) = open.as_mut() else {
+                return Err(
+                    Error::new(ErrorKind::State, operation, "the state was closed")
+                        .with("directory", inner.dir.display()),
+                );
+            };
+            let result = act(store);
+            lock(&inner.view).update(store);
             result
         };
         tokio::task::spawn_blocking(work)
@@ -220,7 +244,7 @@ impl LocalState {
         operation: &'static str,
         act: impl FnOnce(&mut Store) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        if self.inner.lock.is_none() {
+        if !self.inner.writable {
             return Err(Error::new(
                 ErrorKind::State,
                 operation,
@@ -255,7 +279,7 @@ impl fmt::Debug for LocalState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalState")
             .field("dir", &self.inner.dir)
-            .field("writable", &self.inner.lock.is_some())
+            .field("writable", &self.inner.writable)
             .finish_non_exhaustive()
     }
 }
@@ -265,7 +289,7 @@ impl StateStore for LocalState {
     /// An edit of `latest_timestamp` is taken over first.
     async fn load(&self, import: &ImportId) -> Result<Option<Stored>> {
         let import = import.clone();
-        let writable = self.inner.lock.is_some();
+        let writable = self.inner.writable;
         self.on_store("load checkpoint", move |store| {
             if writable {
                 store.load(&import)

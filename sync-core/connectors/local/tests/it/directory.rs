@@ -28,6 +28,24 @@ async fn a_second_process_is_told_who_holds_the_directory() {
 }
 
 #[tokio::test]
+async fn closing_frees_the_directory_also_with_clones_and_abandoned_calls_around() {
+    let bench = Bench::empty();
+    let state = bench.opened();
+    let clone = state.clone();
+    // Started and dropped: the work goes on, or never begins.
+    tokio::select! {
+        biased;
+        _ = commit(&clone, "a", 20) => {}
+        () = std::future::ready(()) => {}
+    }
+    state.close().await;
+    let again = bench.opened();
+    let error = clone.load(&ImportId::new("a")).await.unwrap_err();
+    assert!(error.to_string().contains("closed"), "{error}");
+    again.load(&ImportId::new("a")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lock_file_left_by_a_killed_process_locks_nobody_out() {
     let bench = Bench::empty();
     fs::write(
