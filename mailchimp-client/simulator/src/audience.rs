@@ -219,7 +219,9 @@ impl Audience {
             return false;
         }
         if next.status != before.status {
+            let given = (next.timestamp_opt != before.timestamp_opt).then_some(next.timestamp_opt);
             next.entered(&mut profile, moment.stamp);
+            next.timestamp_opt = given.unwrap_or(next.timestamp_opt);
         }
         next.hash = hash_of(&profile.email);
         next.last_changed = moment.stamp;

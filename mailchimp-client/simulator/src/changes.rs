@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::activity::Activity;
 use crate::audience::{Audience, Moment};
 use crate::fields::View;
-use crate::member::{Body, Location, Member, Note, Profile, contact_id, hash_of, hex};
+use crate::member::{Location, Member, Note, Profile, contact_id, hash_of, hex};
 use crate::member_row::{RowWriter, Shape};
 use crate::simulator::MailchimpSimulator;
 use crate::spec::{MergeFieldSpec, Spread, Status};
@@ -392,23 +392,6 @@ impl AudienceHandle {
 
     fn look<T>(&self, look: impl FnOnce(&Audience) -> T) -> Option<T> {
         self.simulator.look(&self.id, look)
-    }
-}
-
-impl Member {
-    /// A new member.
-    pub(crate) fn created(mut profile: Profile, status: Status, now: u32) -> Self {
-        let mut member = Self {
-            hash: hash_of(&profile.email),
-            last_changed: now,
-            timestamp_opt: 0,
-            unsubscribed_at: 0,
-            status,
-            body: Body::Generated(0),
-        };
-        member.entered(&mut profile, now);
-        member.body = Body::Own(Box::new(profile));
-        member
     }
 }
 

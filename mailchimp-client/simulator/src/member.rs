@@ -90,17 +90,31 @@ pub(crate) struct Note {
 }
 
 impl Member {
+    /// A new member.
+    pub(crate) fn created(mut profile: Profile, status: Status, now: u32) -> Self {
+        profile.set_unsubscribed(status == Status::Unsubscribed);
+        Self {
+            hash: hash_of(&profile.email),
+            last_changed: now,
+            timestamp_opt: if status == Status::Subscribed { now } else { 0 },
+            unsubscribed_at: if status == Status::Unsubscribed {
+                now
+            } else {
+                0
+            },
+            status,
+            body: Body::Own(Box::new(profile)),
+        }
+    }
+
     /// Sets what goes with a status that was taken at `now`.
     pub(crate) fn entered(&mut self, profile: &mut Profile, now: u32) {
-        let unsubscribed = self.status == Status::Unsubscribed;
-        self.unsubscribed_at = if unsubscribed { now } else { 0 };
-        if !unsubscribed {
-            profile.unsubscribe_reason.clear();
-        } else if profile.unsubscribe_reason.is_empty() {
-            profile
-                .unsubscribe_reason
-                .push_str("N/A (Unsubscribed by admin)");
-        }
+        profile.set_unsubscribed(self.status == Status::Unsubscribed);
+        self.unsubscribed_at = if self.status == Status::Unsubscribed {
+            now
+        } else {
+            0
+        };
         if self.status == Status::Subscribed {
             self.timestamp_opt = now;
         }
@@ -115,6 +129,16 @@ impl Profile {
             source,
             rating: 2,
             ..Self::default()
+        }
+    }
+
+    /// Gives a reason if there is none, or takes it away.
+    fn set_unsubscribed(&mut self, unsubscribed: bool) {
+        if !unsubscribed {
+            self.unsubscribe_reason.clear();
+        } else if self.unsubscribe_reason.is_empty() {
+            self.unsubscribe_reason
+                .push_str("N/A (Unsubscribed by admin)");
         }
     }
 

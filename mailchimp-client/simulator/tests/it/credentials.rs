@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use loopback::Simulator;
 use mailchimp_simulator::When;
+use serde_json::json;
 
 use crate::api::{Answer, Api, KEY, LIST, whole};
 
@@ -94,6 +95,33 @@ fn the_eleventh_request_at_once_is_refused_until_one_is_done() {
     assert_eq!(api.get(&path).status, 200);
     drop(running);
     assert_eq!(api.simulator.stats().in_flight, 0);
+}
+
+#[test]
+fn requests_at_the_same_time_lose_nothing() {
+    let api = Api::new();
+    let audience = api.audience(100);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let api = &api;
+            scope.spawn(move || {
+                for round in 0..50 {
+                    let address = format!("t{thread}r{round}@mail.test");
+                    let body = json!({"email_address": address, "status": "subscribed"});
+                    assert_eq!(
+                        api.post(&format!("/lists/{LIST}/members"), &body).status,
+                        200
+                    );
+                    let listed = format!("/lists/{LIST}/members?sort_field=last_changed&count=1");
+                    assert!(api.read(&listed)["total_items"].as_u64() > Some(100));
+                }
+            });
+        }
+    });
+    assert_eq!((audience.len(), api.addresses("").len()), (500, 500));
+    let stats = api.simulator.stats();
+    assert_eq!((stats.total(), stats.in_flight), (801, 0));
+    assert!((1..=8).contains(&stats.max_in_flight));
 }
 
 #[test]

@@ -237,6 +237,25 @@ fn status_if_new_leaves_an_existing_status_alone() {
 }
 
 #[test]
+fn the_opt_in_time_is_that_of_the_change_unless_given() {
+    let api = Api::new();
+    let id = api.audience(0).subscribe("ann@mail.test").unwrap();
+    let opted_in = |body: &Value| api.patch(&member(&id), body).body["timestamp_opt"].clone();
+    api.pass(5);
+    assert_eq!(
+        opted_in(&json!({"status": "pending"})),
+        "2026-03-01T12:00:00+00:00"
+    );
+    assert_eq!(
+        opted_in(&json!({"status": "subscribed"})),
+        "2026-03-01T12:00:05+00:00"
+    );
+    opted_in(&json!({"status": "pending"}));
+    let given = json!({"status": "subscribed", "timestamp_opt": "2020-01-01T00:00:00Z"});
+    assert_eq!(opted_in(&given), "2020-01-01T00:00:00+00:00");
+}
+
+#[test]
 fn who_left_cannot_be_subscribed_again_by_the_api() {
     let api = Api::new();
     let audience = api.audience(0);
