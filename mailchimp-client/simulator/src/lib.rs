@@ -30,8 +30,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What it does not know: campaigns, reports, automations, templates, stores, the beta audiences, account exports and
-//! webhook deliveries. Their paths answer 404. Where the live behaviour is unknown, the setting that chooses one says so.
+//! # What it does not know
+//!
+//! Campaigns, reports, automations, templates, stores, the beta audiences and account exports: their paths answer 404.
+//! Members' notes, events and goals, and changes of definitions and segments through the API. Webhooks are kept and never
+//! delivered.
+//!
+//! # Where the live behaviour is not known
+//!
+//! Nobody documents these, and no recording shows them; the simulator has to do something:
+//!
+//! - A member list without `sort_field` comes in the order of `web_id`. Clients must not count on it.
+//! - A `status` that does not exist finds nobody; other enumerations that do not exist get 400.
+//! - `fields` and `exclude_fields` together get 400.
+//! - `tag-search` gives ten tags unless asked for more, like every collection.
+//! - PATCH of an archived member gets 400.
+//! - Subscribing an unsubscribed or cleaned address gets 400 whoever ended the subscription.
+//! - Interests, notes and the VIP mark move `last_changed`.
 
 mod account;
 mod activity;
