@@ -125,22 +125,19 @@ impl Database {
     /// Opens the store for reading, beside the process that writes. An empty one if there is none yet. There is no
     /// place for marks: a search for removals belongs to the process that writes.
     pub(crate) fn read_only(dir: &Path) -> Result<Self> {
-        let failed = |cause| from_sqlite("open state.db", dir, cause);
         let path = dir.join(DATABASE);
-        let in_memory = || -> rusqlite::Result<Connection> {
-            let mut connection = Connection::open_in_memory()?;
-            migrate(&mut connection)?;
-            Ok(connection)
-        };
-        let is_empty = fs::metadata(&path).map_or(true, |file| file.len() == 0);
-        let connection = if is_empty {
-            in_memory().map_err(failed)?
+        let connection = if fs::metadata(&path).map_or(true, |file| file.len() == 0) {
+            let mut empty = Connection::open_in_memory()
+                .map_err(|cause| from_sqlite("open state.db", dir, cause))?;
+            migrate(&mut empty).map_err(|cause| from_sqlite("open state.db", dir, cause))?;
+            empty
         } else {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
-            connection.busy_timeout(BUSY).map_err(failed)?;
-            check_ours(&connection, dir)?;
-            connection
+            connect_reader(&path, OpenFlags::empty(), dir).or_else(|problem| {
+                // Beside a file in WAL mode a reader keeps two of its own. If it may not make them, and no WAL holds
+                // anything, then nobody writes and the file alone is everything.
+                let uri = immutable_uri(&path).ok_or(problem)?;
+                connect_reader(Path::new(&uri), OpenFlags::SQLITE_OPEN_URI, dir)
+            })?
         };
         Ok(Self {
             connection,
@@ -171,6 +168,30 @@ impl Database {
             result
         })
     }
+}
+
+fn connect_reader(path: &Path, flags: OpenFlags, dir: &Path) -> Result<Connection> {
+    let failed = |cause| from_sqlite("open state.db", dir, cause);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | flags;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    check_ours(&connection, dir)?;
+    Ok(connection)
+}
+
+/// How to name a database that nobody changes; `None` if a WAL says otherwise or the path cannot be written as a URI.
+fn immutable_uri(path: &Path) -> Option<String> {
+    let wal = fs::metadata(path.with_file_name(format!("{DATABASE}-wal")));
+    if !cfg!(unix) || wal.is_ok_and(|wal| wal.is_file() && wal.len() > 0) {
+        return None;
+    }
+    let path = std::path::absolute(path).ok()?;
+    let path = path
+        .to_str()?
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    Some(format!("file:{path}?immutable=1"))
 }
 
 /// Refuses a file of another program or of a later version, before anything is changed.

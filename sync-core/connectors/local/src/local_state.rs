@@ -94,7 +94,8 @@ impl LocalState {
     /// Opens a directory for looking into it, also while another process works in it. Changes nothing and needs no lock;
     /// every method that would change something answers with an error.
     ///
-    /// A directory that is not there, or in which nothing ran yet, is empty. Blocks on the disk.
+    /// A directory that is not there, or in which nothing ran yet, is empty. `SQLite` may leave two empty files of its own
+    /// beside `state.db`. Blocks on the disk.
     pub fn read_only(dir: impl Into<PathBuf>) -> Result<Self> {
         let dir = dir.into();
         let store = Store::read_only(&dir, Database::read_only(&dir)?);

@@ -250,3 +250,18 @@ async fn controller_quit_asks_to_stop_once() {
     drop(state);
     assert!(!bench.opened().found_at_open().stale_quit);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_reader_that_may_make_no_files_reads_what_is_there() {
+    let bench = Bench::empty();
+    let clock: std::sync::Arc<dyn sync_core::Clock> = std::sync::Arc::new(sync_core::SystemClock);
+    let dir = bench.path("100% state? #1");
+    let state = LocalState::open(&dir, &clock).unwrap();
+    commit(&state, "a", 20).await.unwrap();
+    state.close().await;
+    // Stands for a file system that is read-only: the reader's own files cannot be made.
+    fs::create_dir(dir.join("state.db-wal")).unwrap();
+    let reader = LocalState::read_only(&dir).unwrap();
+    assert!(reader.load(&ImportId::new("a")).await.unwrap().is_some());
+}
