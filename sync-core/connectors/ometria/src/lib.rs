@@ -7,7 +7,9 @@
 //! | `push-v2` | [`ContactMapping`], with [`FactsMapping`] as a pass before it | [`OmetriaSink`] |
 //! | `record` | [`RecordMapping`] | [`RecordSink`] |
 //!
-//! All mappings take a [`Subscriber`], which any source of people with a subscription status can be turned into; this
+//! [`OmetriaOptOutSource`] and [`OmetriaOptOutMapping`] read what people chose at Ometria itself.
+//!
+//! The mappings above take a [`Subscriber`], which any source of people with a subscription status can be turned into; this
 //! crate knows no such source. The mappings are pure: everything they remember stands in the ledger, everything they
 //! decide can be tested without a network.
 //!
@@ -27,6 +29,7 @@ mod hooks;
 mod late_errors;
 mod listing;
 mod note;
+mod opt_outs;
 mod outbox;
 mod push_sink;
 mod record_mapping;
@@ -40,6 +43,7 @@ pub use fact::{OMETRIA_AUDIENCE, consent_scope};
 pub use facts_mapping::FactsMapping;
 pub use hooks::{DeliveryEvent, DeliveryHooks};
 pub use ometria_client::Gender;
+pub use opt_outs::{OmetriaOptOut, OmetriaOptOutMapping, OmetriaOptOutSource};
 pub use push_sink::{OmetriaSink, PushSettings};
 pub use record_mapping::{RecordDelivery, RecordMapping};
 pub use record_sink::{RecordSettings, RecordSink};

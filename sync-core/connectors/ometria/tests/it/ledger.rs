@@ -36,10 +36,10 @@ pub(crate) fn member(status: &str, seconds: i64) -> Subscriber {
 pub(crate) struct Ledger(pub(crate) HashMap<LedgerKey, Option<LedgerEntry>>);
 
 impl Ledger {
-    pub(crate) fn prepare<Out>(
+    pub(crate) fn prepare<In, Out>(
         &mut self,
-        mapping: &impl Mapping<Subscriber, Out>,
-        change: Change<Subscriber>,
+        mapping: &impl Mapping<In, Out>,
+        change: Change<In>,
     ) -> Prepared<Out> {
         let wanted = mapping.lookups(&change);
         let seen: HashMap<_, _> = wanted
@@ -58,10 +58,10 @@ impl Ledger {
     }
 
     /// Prepares a change and lets the sink accept it.
-    pub(crate) fn deliver<Out: Clone>(
+    pub(crate) fn deliver<In, Out: Clone>(
         &mut self,
-        mapping: &impl Mapping<Subscriber, Out>,
-        change: Change<Subscriber>,
+        mapping: &impl Mapping<In, Out>,
+        change: Change<In>,
     ) -> Vec<Out> {
         let prepared = self.prepare(mapping, change);
         self.apply(&prepared.on_accept);

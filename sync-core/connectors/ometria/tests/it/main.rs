@@ -7,6 +7,7 @@ mod conformance;
 mod deliveries;
 mod histories;
 mod ledger;
+mod opt_outs;
 mod push;
 mod record;
 mod records;

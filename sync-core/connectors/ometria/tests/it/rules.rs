@@ -1,10 +1,8 @@
 //! What a member's consent becomes, given what the ledger remembers.
 
 use ometria_client::Consent;
-use sync_core::{Change, Key, LedgerChange, LedgerKey, Prepared};
-use sync_ometria::{
-    ConsentSettings, ContactSettings, Delivery, FactsMapping, Notice, OMETRIA_AUDIENCE, Withheld,
-};
+use sync_core::{Change, Prepared};
+use sync_ometria::{ConsentSettings, ContactSettings, Delivery, FactsMapping, Notice, Withheld};
 
 use crate::ledger::{Ledger, at, consent, contact, json, mapping, mapping_with, member, one};
 
@@ -174,41 +172,6 @@ fn the_pass_over_opt_outs_teaches_without_sending() {
     assert_eq!(again, Prepared::skip());
     let withheld = ledger.deliver(&mapping("a"), Change::Present(member("subscribed", 200)));
     assert_eq!(consent(&withheld), None);
-}
-
-#[test]
-fn an_opt_out_at_ometria_counts_until_a_newer_opt_in() {
-    // The ledger entry that a reader of Ometria's own unsubscribes writes: same form, the reserved audience.
-    let mut ledger = Ledger::default();
-    let b = mapping("b");
-    ledger.deliver(&b, Change::Present(member("unsubscribed", 100)));
-    let mut back = member("subscribed", 110);
-    back.opted_in_at = Some(at(105));
-    ledger.deliver(&b, Change::Present(back));
-    let moved: Vec<_> = ledger
-        .0
-        .iter()
-        .filter_map(|(at, entry)| {
-            let key = at.key.as_str().strip_suffix("/b")?;
-            let key = Key::new(format!("{key}/{OMETRIA_AUDIENCE}"));
-            Some(LedgerChange {
-                at: LedgerKey {
-                    scope: at.scope.clone(),
-                    key,
-                },
-                entry: entry.clone(),
-            })
-        })
-        .collect();
-    assert_eq!(moved.len(), 1);
-    let mut only_ometria = Ledger::default();
-    only_ometria.apply(&moved);
-    for (opted_in, expected) in [(100, None), (101, Some(Consent::OptIn))] {
-        let mut member = member("subscribed", 200);
-        member.opted_in_at = Some(at(opted_in));
-        let sent = only_ometria.deliver(&mapping("a"), Change::Present(member));
-        assert_eq!(consent(&sent), expected);
-    }
 }
 
 #[test]
