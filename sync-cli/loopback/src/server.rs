@@ -84,8 +84,7 @@ impl Server {
     /// Stops listening, closes every connection without finishing what is under way, and frees the port.
     pub async fn shutdown(mut self) {
         self.stop.send_replace(());
-        self.accepting.abort();
-        // Cancelled, as it was asked to be.
+        // It ends by itself then, and cannot fail.
         let _ = (&mut self.accepting).await;
     }
 }
@@ -99,11 +98,12 @@ impl Drop for Server {
 async fn accept(
     listener: TcpListener,
     simulator: Arc<dyn Simulator>,
-    stopped: watch::Receiver<()>,
+    mut stopped: watch::Receiver<()>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
+            _ = stopped.changed() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     connections.spawn(serve(stream, Arc::clone(&simulator), stopped.clone()));
@@ -113,6 +113,8 @@ async fn accept(
             Some(_) = connections.join_next() => {}
         }
     }
+    drop(listener);
+    connections.shutdown().await;
 }
 
 /// Serves one connection to its end, which the simulator may choose.
