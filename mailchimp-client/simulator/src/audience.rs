@@ -335,6 +335,14 @@ impl Audience {
         slots
     }
 
+    /// To be called when what a saved segment looks for may mean something else.
+    pub(crate) fn forget_searches(&mut self) {
+        self.segments_found
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
     /// How many subscribed members chose an interest.
     pub(crate) fn interest_count(&self, interest: u32) -> usize {
         let chosen = self.matching(|member, _| {

@@ -287,6 +287,7 @@ impl AudienceHandle {
                 .find(|field| field.spec.tag == tag)
                 .ok_or(Refused::UnknownDefinition)?;
             new_tag.clone_into(&mut field.spec.tag);
+            audience.forget_searches();
             Ok(())
         })
     }
@@ -298,10 +299,10 @@ impl AudienceHandle {
             let before = fields.len();
             fields.retain(|field| field.spec.tag != tag);
             if fields.len() == before {
-                Err(Refused::UnknownDefinition)
-            } else {
-                Ok(())
+                return Err(Refused::UnknownDefinition);
             }
+            audience.forget_searches();
+            Ok(())
         })
     }
 
