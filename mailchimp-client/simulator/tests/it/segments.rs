@@ -172,6 +172,13 @@ fn a_saved_segment_holds_who_has_the_value_now() {
         .set_merge_field("b@mail.test", "FNAME", "ANN")
         .unwrap();
     assert_eq!(members(), ["b@mail.test"]);
+    audience.rename_merge_field("FNAME", "FIRST").unwrap();
+    assert_eq!(
+        members(),
+        [] as [Value; 0],
+        "the segment still looks for the old tag"
+    );
+    audience.rename_merge_field("FIRST", "FNAME").unwrap();
     audience
         .set_merge_field("b@mail.test", "FNAME", "")
         .unwrap();
