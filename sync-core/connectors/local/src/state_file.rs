@@ -253,6 +253,7 @@ mod tests {
         );
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     #[test]
     fn an_edit_that_came_out_of_the_exchange_goes_back() {
         let (_dir, target, new) = bench("theirs, saved after our last look");

@@ -3,6 +3,7 @@
 mod directory;
 mod editing;
 mod history;
+mod versions;
 
 use std::fs;
 use std::path::PathBuf;

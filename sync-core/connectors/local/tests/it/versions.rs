@@ -1,0 +1,78 @@
+//! State that earlier versions wrote.
+
+use rusqlite::Connection;
+use sync_core::{
+    Checkpoint, Cursor, ImportId, Key, LedgerEntry, LedgerKey, Position, RejectedRecord, Revision,
+    StateStore, Stored,
+};
+use sync_testkit::time;
+
+use super::{Bench, commit, history};
+
+#[tokio::test]
+async fn a_directory_of_version_1_is_read_and_goes_on() {
+    let bench = Bench::with(
+        r#"[{"list_id":"a","latest_timestamp":"1970-01-01T00:00:20Z"},
+            {"list_id":"b","latest_timestamp":"1970-01-01T00:00:01Z"},{"list_id":"c"}]"#,
+    );
+    let connection = Connection::open(bench.path("state.db")).unwrap();
+    connection
+        .execute_batch(include_str!("../fixtures/state-v1.sql"))
+        .unwrap();
+    drop(connection);
+
+    let state = bench.opened();
+    let a = ImportId::new("a");
+    let cursor = Cursor {
+        state: serde_json::json!({ "open": [[10, 20]] }),
+        complete_until: Some(time(20)),
+    };
+    let checkpoint = Checkpoint {
+        position: Position::Cursor(cursor),
+        binding: Some("x".to_owned()),
+        swept_at: Some(time(10)),
+    };
+    assert_eq!(
+        state.load(&a).await.unwrap(),
+        Some(Stored {
+            revision: Revision(7),
+            checkpoint
+        })
+    );
+    let b = state.load(&ImportId::new("b")).await.unwrap().unwrap();
+    let half = time(5) + chrono::TimeDelta::milliseconds(500);
+    assert_eq!(
+        (b.revision, b.checkpoint.position),
+        (Revision(2), Position::Since(half))
+    );
+    assert!(
+        bench.text().contains("1970-01-01T00:00:05Z"),
+        "what was under way is published"
+    );
+    let c = state.load(&ImportId::new("c")).await.unwrap().unwrap();
+    assert_eq!(c.checkpoint.position, Position::Start);
+
+    let at = |key: &str| LedgerKey {
+        scope: a.scope(),
+        key: Key::new(key),
+    };
+    let found = state
+        .ledger(&[at("0123456789abcdef0123456789abcdef"), at("plain")])
+        .await
+        .unwrap();
+    let entry = |fingerprint, note: &[u8]| {
+        Some(LedgerEntry {
+            fingerprint,
+            note: note.into(),
+        })
+    };
+    assert_eq!(found, [entry(u64::MAX, &[1, 2]), entry(5, &[])]);
+    let rejected = RejectedRecord {
+        key: Key::new("plain"),
+        reason: "no address".to_owned(),
+        at: time(3),
+    };
+    assert_eq!(state.rejected(&a, None, 9).await.unwrap(), [rejected]);
+    assert_eq!(state.runs(None, 9).await.unwrap(), [history::run("a", 1)]);
+    commit(&state, "a", 30).await.unwrap();
+}
