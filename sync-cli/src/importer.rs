@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use futures::future;
 use sync_core::{
-    Clock, ImportId, Key, MemoryStateStore, Observer, Outcome, Result, RunRecord, Shutdown,
+    Clock, Import, ImportId, Key, MemoryStateStore, Observer, Outcome, Result, RunRecord, Shutdown,
     StateStore, SystemClock, Verification,
 };
 use sync_local::LocalState;
@@ -22,6 +22,7 @@ use self::plan::{Plan, missing_key, plans};
 pub use self::service::Served;
 use crate::config::{Config, ConfigError, check_list_id};
 use crate::telemetry::Observers;
+use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
 
 /// The whole importer: imports of `state.json`, their accounts, their state. Holds the state directory until it is
@@ -30,6 +31,8 @@ use crate::telemetry::metrics::Metrics;
 pub struct Importer {
     composer: Composer,
     state: LocalState,
+    metrics: Option<Arc<Metrics>>,
+    health: Option<Arc<Health>>,
 }
 
 /// Collects the parts that are not plain data.
@@ -37,6 +40,7 @@ pub struct ImporterBuilder {
     config: Config,
     observers: Observers,
     metrics: Option<Arc<Metrics>>,
+    health: Option<Arc<Health>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -56,6 +60,7 @@ impl Importer {
             config,
             observers: Observers::default(),
             metrics: None,
+            health: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -75,7 +80,9 @@ impl Importer {
         let plans = self.active_plans()?;
         self.with_quit(shutdown, async |stop: &Shutdown| {
             let mut imports = self.imports(&plans)?;
-            let runs = imports.iter_mut().map(|import| import.run(stop));
+            let runs = imports
+                .iter_mut()
+                .map(|import| run_through(&mut **import, stop));
             Ok(future::join_all(runs).await)
         })
         .await
@@ -90,7 +97,7 @@ impl Importer {
     pub async fn serve(&self, shutdown: &Shutdown) -> Result<Served> {
         let plans = self.active_plans()?;
         self.with_quit(shutdown, async |stop: &Shutdown| {
-            service::serve(&self.composer, &self.state, &plans, stop).await
+            service::serve(self, &plans, stop).await
         })
         .await
     }
@@ -142,6 +149,16 @@ impl Importer {
         Ok(found)
     }
 
+    /// Lets metrics and health forget imports that are not among these any more.
+    fn report_only(&self, configured: impl Fn(&ImportId) -> bool) {
+        if let Some(metrics) = &self.metrics {
+            metrics.keep_only(&configured);
+        }
+        if let Some(health) = &self.health {
+            health.keep_only(&configured);
+        }
+    }
+
     fn active_plans(&self) -> Result<Vec<Plan>> {
         let entries = self.state.imports();
         if entries.is_empty() {
@@ -159,7 +176,7 @@ impl Importer {
         }
     }
 
-    fn imports(&self, plans: &[Plan]) -> Result<Vec<Box<dyn sync_core::Import>>> {
+    fn imports(&self, plans: &[Plan]) -> Result<Vec<Box<dyn Import>>> {
         let state: Arc<dyn StateStore> = Arc::new(self.state.clone());
         plans
             .iter()
@@ -208,6 +225,20 @@ impl Importer {
             never = signal => match never {},
         }
     }
+}
+
+/// Runs an import; again if somebody edited its state meanwhile, as the edit wants to be followed now. Only a few times:
+/// whoever edits faster than a run is in a loop.
+async fn run_through(import: &mut dyn Import, stop: &Shutdown) -> RunRecord {
+    const TIMES: usize = 3;
+    let mut record = import.run(stop).await;
+    for _ in 1..TIMES {
+        if record.outcome != Some(Outcome::Superseded) || stop.is_requested() {
+            break;
+        }
+        record = import.run(stop).await;
+    }
+    record
 }
 
 /// Imports that are to run.
@@ -285,6 +316,14 @@ impl ImporterBuilder {
         self
     }
 
+    /// Keeps account of which imports fail.
+    #[must_use]
+    pub fn health(mut self, health: Arc<Health>) -> Self {
+        self.observers.push(health.clone());
+        self.health = Some(health);
+        self
+    }
+
     /// Tells the time. Default the computer's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -301,6 +340,7 @@ impl ImporterBuilder {
             config,
             observers,
             metrics,
+            health,
             clock,
         } = self;
         if config.mailchimp.is_empty() {
@@ -323,7 +363,12 @@ impl ImporterBuilder {
                 )
                 .caused_by(cause)
             })??;
-        for list_id in &audiences {
+        // Before anything is written: whether all of them can be built.
+        let entries = state.imports();
+        let mut missing = audiences;
+        missing.retain(|id| entries.iter().all(|entry| entry.list_id != *id));
+        plans(&entries, &missing, composer.config())?;
+        for list_id in &missing {
             state.ensure_import(list_id).await?;
         }
         if let Some(metrics) = &metrics {
@@ -333,7 +378,12 @@ impl ImporterBuilder {
                 }
             }
         }
-        let importer = Importer { composer, state };
+        let importer = Importer {
+            composer,
+            state,
+            metrics,
+            health,
+        };
         importer.active_plans()?;
         Ok(importer)
     }

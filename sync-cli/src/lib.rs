@@ -5,7 +5,6 @@
 //!
 //! ```no_run
 //! use sync_cli::{Config, Importer, MailchimpAccount, OmetriaAccount};
-//! use sync_core::Shutdown;
 //!
 //! # async fn example() -> sync_core::Result<()> {
 //! let config = Config::new("./state")
@@ -13,8 +12,11 @@
 //!     .with_ometria(OmetriaAccount::new("0123456789abcdef"))
 //!     .with_audiences(["57afe96172"]);
 //! let importer = Importer::from_config(config).await?;
-//! let served = importer.serve(&Shutdown::never()).await?;
-//! println!("{} runs", served.runs);
+//! let (stop, stopped) = sync_core::shutdown();
+//! let service = tokio::spawn(async move { importer.serve(&stopped).await });
+//! // … until the program ends:
+//! stop.request();
+//! # let _ = service.await;
 //! # Ok(())
 //! # }
 //! ```

@@ -123,6 +123,7 @@ impl Demo {
 
         let mut account = OmetriaAccount::new(OMETRIA_KEY).with_base_url(url(&servers[1], "/v2")?);
         account.push_rate = PUSH_RATE;
+        account.push.in_flight = 16;
         let config = Config::new(state)
             .with_mailchimp(
                 MailchimpAccount::new(MAILCHIMP_KEY).with_base_url(url(&servers[0], "/3.0")?),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
-use sync_core::{Clock, Error, ErrorKind, Observer, SystemClock};
+use sync_core::{Clock, Error, ErrorKind, SystemClock};
 
 use super::exit::Failure;
 use super::output::Terminal;
@@ -56,17 +56,14 @@ impl Watch {
 
     /// Lets an importer be watched.
     pub(super) fn attach(&self, builder: ImporterBuilder) -> ImporterBuilder {
-        let builder = builder
-            .observer(Arc::new(LogObserver::new(self.bars.is_none())))
-            .observer(self.health.clone())
+        let mut builder = builder
+            .health(self.health.clone())
             .metrics(self.metrics.clone());
-        match &self.bars {
-            Some(bars) => {
-                let bars: Arc<dyn Observer> = Arc::new(ProgressBars::new(bars.clone()));
-                builder.observer(bars)
-            }
-            None => builder,
+        if let Some(bars) = &self.bars {
+            builder = builder.observer(Arc::new(ProgressBars::new(bars.clone())));
         }
+        // Last: whoever acts on a line finds metrics and health up to date.
+        builder.observer(Arc::new(LogObserver::new(self.bars.is_none())))
     }
 }
 

@@ -7,11 +7,11 @@ use sync_core::{
     Error, ErrorKind, Import, ImportId, Outcome, Position, Result, RunRecord, Shutdown,
     ShutdownHandle, StateStore, run_on_schedule,
 };
-use sync_local::{ImportEntry, LocalState};
+use sync_local::ImportEntry;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
-use super::compose::Composer;
+use super::Importer;
 use super::plan::{Plan, plans};
 
 /// What a service did until it was stopped.
@@ -46,22 +46,19 @@ struct Running {
 }
 
 struct Service<'a> {
-    composer: &'a Composer,
-    state: &'a LocalState,
+    importer: &'a Importer,
     running: HashMap<ImportId, Running>,
     tasks: JoinSet<()>,
     served: Arc<Mutex<Served>>,
 }
 
 pub(super) async fn serve(
-    composer: &Composer,
-    state: &LocalState,
+    importer: &Importer,
     plans: &[Plan],
     shutdown: &Shutdown,
 ) -> Result<Served> {
     let mut service = Service {
-        composer,
-        state,
+        importer,
         running: HashMap::new(),
         tasks: JoinSet::new(),
         served: Arc::default(),
@@ -77,7 +74,7 @@ pub(super) async fn serve(
                         .caused_by(cause));
                 }
             }
-            edited = state.changed() => service.edited(edited).await,
+            edited = importer.state.changed() => service.edited(edited).await,
         }
     };
     service.stop_all().await;
@@ -102,7 +99,7 @@ impl Service<'_> {
                 return;
             }
         };
-        let config = self.composer.config();
+        let config = self.importer.composer.config();
         let adopted = plans(&entries, &[], config)
             .and_then(|plans| self.adopt(&super::active(plans, config)));
         match adopted {
@@ -117,7 +114,7 @@ impl Service<'_> {
 
     /// Makes the running tasks those of `plans`. Nothing changes when one of them cannot be built.
     fn adopt(&mut self, plans: &[Plan]) -> Result<()> {
-        let state: Arc<dyn StateStore> = Arc::new(self.state.clone());
+        let state: Arc<dyn StateStore> = Arc::new(self.importer.state.clone());
         let mut fresh = Vec::new();
         for plan in plans {
             if self
@@ -125,7 +122,7 @@ impl Service<'_> {
                 .get(&plan.id)
                 .is_none_or(|running| running.plan != *plan)
             {
-                fresh.push((plan.clone(), self.composer.import(plan, &state)?));
+                fresh.push((plan.clone(), self.importer.composer.import(plan, &state)?));
             }
         }
         self.running.retain(|id, running| {
@@ -135,6 +132,8 @@ impl Service<'_> {
             }
             kept
         });
+        self.importer
+            .report_only(|id| plans.iter().any(|plan| plan.id == *id));
         for (plan, import) in fresh {
             let before = self.running.remove(&plan.id);
             self.start(plan, import, before);
@@ -147,7 +146,7 @@ impl Service<'_> {
         let wake = Arc::new(Notify::new());
         let (ended, over) = oneshot::channel::<()>();
         let (schedule, waker) = (plan.schedule, wake.clone());
-        let clock = self.composer.clock().clone();
+        let clock = self.importer.composer.clock().clone();
         let served = self.served.clone();
         self.tasks.spawn(async move {
             if let Some(before) = before {
@@ -185,7 +184,7 @@ impl Service<'_> {
     /// Whoever moves an import to another time does not want to wait for the next tick.
     async fn wake_moved(&self) {
         for (id, running) in &self.running {
-            let stored = self.state.load(id).await.ok().flatten();
+            let stored = self.importer.state.load(id).await.ok().flatten();
             let moved = stored.is_some_and(|stored| {
                 matches!(
                     stored.checkpoint.position,

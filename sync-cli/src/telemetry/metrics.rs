@@ -189,6 +189,17 @@ impl Metrics {
         lock(&self.complete_until).insert(import.clone(), until);
     }
 
+    /// Stops reporting how far imports are that are not configured any more: their lag is not a number from now on.
+    pub fn keep_only(&self, configured: impl Fn(&ImportId) -> bool) {
+        lock(&self.complete_until).retain(|import, _| {
+            let kept = configured(import);
+            if !kept {
+                self.gauge("sync_lag_seconds", import).set(f64::NAN);
+            }
+            kept
+        });
+    }
+
     /// One HTTP request ended.
     pub fn request(
         &self,

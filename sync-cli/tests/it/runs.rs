@@ -131,18 +131,24 @@ async fn the_record_profile_sends_every_status_as_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rejected_records_are_listed_replayed_and_forgotten() {
     let simulated = Simulated::start().await;
-    simulated.audience(LIST, 200);
+    let audience = simulated.audience(LIST, 200);
     let place = simulated.place();
+    let refused = audience
+        .members()
+        .into_iter()
+        .take(3)
+        .map(|member| member.contact_id)
+        .collect();
     simulated
         .ometria
-        .reject(Rejected::Every(50), Rejection::AtOnce);
+        .reject(Rejected::Ids(refused), Rejection::AtOnce);
     let text = place.run(&["run", LIST, "--once"]).with_code(3);
     assert!(text.contains("partial"), "{text}");
 
     let listed = place.run(&["failures", "--json"]);
     listed.with_code(0);
     let waiting: Vec<serde_json::Value> = serde_json::from_str(&listed.stdout).unwrap();
-    assert!(!waiting.is_empty());
+    assert_eq!(waiting.len(), 3);
     let key = waiting[0]["key"].as_str().unwrap();
 
     simulated.ometria.heal();

@@ -1,5 +1,7 @@
 //! The service: stopping, edits, the lock.
 
+use ometria_simulator::{Fault, FaultRule, When};
+
 use crate::simulated::{LIST, Simulated};
 
 #[cfg(unix)]
@@ -18,6 +20,27 @@ async fn a_signal_ends_it_after_a_commit_and_it_says_what_was_done() {
             text.contains("stopped after 1 runs (0 failed): 200 records sent"),
             "{text}"
         );
+    }
+}
+
+/// The first signal waits for the flush, which waits for an answer that never comes.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let simulated = Simulated::start().await;
+        simulated.audience(LIST, 50);
+        simulated
+            .ometria
+            .inject(FaultRule::new(Fault::Hang, When::Always).on("/push"));
+        let mut place = simulated.place();
+        place.set("SYNC_LOG", "trace");
+        let mut run = place.start(&["run", LIST, "--once"]);
+        run.line_with("batch written");
+        run.signal(name);
+        run.line_with("stopping after the next commit");
+        run.signal(name);
+        run.wait().with_code(code);
     }
 }
 
