@@ -29,7 +29,8 @@ const MEMBERS: &str = "/lists/{list_id}/members";
 const MEMBER: &str = "/lists/{list_id}/members/{subscriber_hash}";
 const TAGS: &str = "/lists/{list_id}/members/{subscriber_hash}/tags";
 
-/// The id Mailchimp gives to an address: MD5 of its lower-cased UTF-8 form, in hex.
+/// The id Mailchimp gives to an address: MD5 of its lower-cased UTF-8 form, in hex. White space
+/// around the address is left out.
 pub fn subscriber_hash(email_address: &str) -> String {
     use std::fmt::Write;
     let digest = Md5::digest(email_address.trim().to_lowercase());

@@ -211,6 +211,19 @@ async fn what_is_no_collection_is_a_decode_error() {
 }
 
 #[tokio::test]
+async fn a_page_without_its_items_says_which_are_missing() {
+    for body in ["{}", r#"{"members":null}"#, r#"{"segments":[]}"#] {
+        let script = Script::new(move |_, _| Reply::json(200, body));
+        let members = script.client().list("a").members();
+        let error = members.list_raw(&ListMembers::default()).await.unwrap_err();
+        assert!(
+            error.to_string().ends_with("no array of items at members"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_total_that_is_no_number_is_no_total() {
     for total in ["null", "\"\"", "-1", "{}", "1e99"] {
         let script = Script::new(move |_, _| {

@@ -130,6 +130,17 @@ async fn an_archive_whose_compression_is_already_undone_is_read() {
 }
 
 #[tokio::test]
+async fn a_single_block_of_zeros_is_not_the_end() {
+    let file = format!("[{}]", result("a", "1"));
+    let tar = tar_of(&[(b"1.json", EntryType::Regular, file.as_bytes())]);
+    let mut padded = vec![0; 512];
+    padded.extend_from_slice(&tar[..1024]);
+    padded.extend_from_slice(&[0; 512]);
+    padded.extend_from_slice(&tar);
+    assert_eq!(ids(&read(padded).await.unwrap()), ["a", "a"]);
+}
+
+#[tokio::test]
 async fn a_missing_end_mark_is_no_fault_of_a_complete_compression() {
     let file = format!("[{}]", result("a", "1"));
     let mut tar = tar_of(&[(b"1.json", EntryType::Regular, file.as_bytes())]);
