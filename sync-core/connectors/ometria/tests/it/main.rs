@@ -5,6 +5,7 @@
 mod account;
 mod conformance;
 mod deliveries;
+mod engine;
 mod histories;
 mod ledger;
 mod opt_outs;
