@@ -1,5 +1,6 @@
 //! The state directory as a program uses it.
 
+mod crash;
 mod directory;
 mod editing;
 mod history;
@@ -25,6 +26,17 @@ impl Bench {
         Self {
             dir: tempfile::tempdir().expect("a directory"),
         }
+    }
+
+    /// With this `state.json`, in memory where the system has such a place: for tests that open it hundreds of times and
+    /// would mostly wait for the disk.
+    fn in_memory_with(text: &str) -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let bench = Self {
+            dir: dir.expect("a directory"),
+        };
+        bench.edit(text);
+        bench
     }
 
     /// With this `state.json`.
