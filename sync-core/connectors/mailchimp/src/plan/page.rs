@@ -1,5 +1,7 @@
 //! A page as the plan sees it: ids and seconds.
 
+use super::stitch::OVERLAP;
+
 /// One row of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -149,9 +151,11 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Whether the listing ends with this page, given that it brought nothing new.
+    /// Whether the listing ends with this page, given that it holds nothing but known rows, the last one taken included.
+    ///
+    /// Without a count, a page of the length of an overlap had room for more. A longer one may have been cut there.
     pub(super) fn is_last_if_nothing_new(&self) -> bool {
-        self.rows.len() < self.count as usize && self.rest().is_none_or(|rest| rest == 0)
+        self.rows.len() < self.count as usize && self.rows.len() <= OVERLAP && self.rest().is_none()
     }
 
     /// Rows after this page by the server's own count; `None` if there is no count or it cannot be right.

@@ -125,17 +125,20 @@ impl Range {
         }
         let beyond = within.end < answer.rows.len();
         // Rows before the window say that the page began too early, not that there is nothing after it.
-        let nothing_new = new == 0 && within.start == 0;
+        let to_the_last = rows.last().map(|row| &row.id) == self.position.tail.last();
+        let nothing_new = new == 0 && within.start == 0 && to_the_last;
         let ended = beyond || answer.is_last() || (nothing_new && answer.is_last_if_nothing_new());
         let Some(last) = rows.last() else {
             return self.took_nothing(answer, ended);
         };
         self.estimate(answer, asked_before, last.at, ended);
         if new == 0 && !ended {
-            return self.stalled();
+            // The position still follows the page: rows may have left since.
+            self.stall()?;
+        } else {
+            self.stalls = 0;
+            self.doubted = false;
         }
-        self.stalls = 0;
-        self.doubted = false;
 
         let one_second = rows.first().is_some_and(|first| first.at == last.at);
         let same_second = first_second == Some(last.at);
@@ -156,7 +159,7 @@ impl Range {
             self.pages_in_second = 0;
         }
         self.from_start = false;
-        self.pages_in_second += u32::from(one_second);
+        self.pages_in_second += u32::from(one_second && new > 0);
         if ended {
             return Ok(Step::Done);
         }
@@ -180,7 +183,8 @@ impl Range {
 
     fn took_nothing(&mut self, answer: &Answer<'_>, ended: bool) -> Result<Step, Defect> {
         if !ended {
-            return self.stalled();
+            self.stall()?;
+            return Ok(Step::More);
         }
         if answer.rows.is_empty() && !self.position.tail.is_empty() && !self.doubted {
             // Rows were here a moment ago. All of them may have left, but an empty page is also how some faults look.
@@ -190,12 +194,12 @@ impl Range {
         Ok(Step::Done)
     }
 
-    fn stalled(&mut self) -> Result<Step, Defect> {
+    fn stall(&mut self) -> Result<(), Defect> {
         self.stalls += 1;
         if self.stalls > MOST_STALLS {
             Err(Defect::Miscounted)
         } else {
-            Ok(Step::More)
+            Ok(())
         }
     }
 

@@ -203,7 +203,7 @@ impl Second {
         if within.start > 0 {
             // The answer has rows of the second before: offsets mean something else than was thought. The plan has
             // learned the right bound from them, so asking again helps.
-            return self.stalled().map(|()| Step::More);
+            return self.stall().map(|()| Step::More);
         }
         let beyond = within.end < answer.rows.len();
         if let Some(total) = answer.total.filter(|_| !beyond) {
@@ -274,6 +274,7 @@ impl Second {
                 return Ok(Step::More);
             };
             let new = piece.ids.len() - index;
+            let nothing_new = new == 0 && piece.ids.last() == self.tail.last();
             if new > 0 {
                 self.taken += new as u64;
                 self.end = offset + piece.ids.len() as u64;
@@ -284,11 +285,11 @@ impl Second {
                 self.waiting
                     .retain(|start, piece| piece.ended || start + piece.ids.len() as u64 > end);
             }
-            if piece.ended || (new == 0 && piece.ended_if_nothing_new) {
+            if piece.ended || (nothing_new && piece.ended_if_nothing_new) {
                 return Ok(self.finish());
             }
             if new == 0 {
-                self.stalled()?;
+                self.stall()?;
             }
         }
     }
@@ -347,7 +348,7 @@ impl Second {
         self.stalls = 0;
     }
 
-    fn stalled(&mut self) -> Result<(), Defect> {
+    fn stall(&mut self) -> Result<(), Defect> {
         self.stalls += 1;
         if self.stalls > MOST_STALLS {
             Err(Defect::Miscounted)

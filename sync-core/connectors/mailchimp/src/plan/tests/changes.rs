@@ -64,7 +64,7 @@ fn live(seed: u64, quirks: Quirks) -> Result<Vec<Report>, String> {
             .map(|open| open.position.tail.len())
             .sum();
         assert!(open <= 16 * progress.open.len(), "positions are bounded");
-        if last && (!progress.open.is_empty() || !report.events.is_empty()) {
+        if last && !progress.open.is_empty() {
             return Err(format!(
                 "seed {seed}: the quiet run left {progress:?} {report:?}"
             ));
@@ -77,7 +77,7 @@ fn live(seed: u64, quirks: Quirks) -> Result<Vec<Report>, String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(std::env::var("FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(1_500)))]
 
     #[test]
     fn nothing_is_lost_whatever_changes_and_dies(
