@@ -1,6 +1,13 @@
 //! What tests of sources, sinks and state stores share: conformance suites that every implementation passes, wrappers
 //! that fail on purpose, and parts a test controls.
 //!
+//! | to prove | give to | what it needs |
+//! | --- | --- | --- |
+//! | a [`StateStore`](sync_core::StateStore) | [`state::conformance`], [`state::survives_reopening`] | a way to make an empty one |
+//! | a [`Sink`](sync_core::Sink) | [`sink::conformance`] | a [`SinkTrial`]: records to write, and what the place holds |
+//! | a [`Source`](sync_core::Source) | [`source::conformance`] | a way to make one over the same, unchanging data |
+//! | that a crash loses nothing | [`FaultPlan`] and the three wrappers | the n-th call to fail, and how |
+//!
 //! Everything here is test code: a broken promise is a panic with a message that names the promise.
 
 #![allow(

@@ -235,7 +235,10 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 fn attach_marks(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
-    connection.execute("ATTACH DATABASE ?1 AS sweep", [path.to_string_lossy()])?;
+    let name = path
+        .to_str()
+        .ok_or_else(|| rusqlite::Error::InvalidPath(path.to_owned()))?;
+    connection.execute("ATTACH DATABASE ?1 AS sweep", [name])?;
     // A rollback journal in memory, so that a full disk leaves the file as it was before the call.
     connection.execute_batch(
         "PRAGMA sweep.auto_vacuum = FULL;

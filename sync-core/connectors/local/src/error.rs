@@ -39,6 +39,9 @@ pub(crate) fn from_sqlite(operation: &'static str, dir: &Path, cause: rusqlite::
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "state.db is held by another program: close it and run again"
         }
+        None if matches!(cause, rusqlite::Error::InvalidPath(_)) => {
+            "the directory's name is not UTF-8: choose another directory"
+        }
         None if matches!(cause, rusqlite::Error::FromSqlConversionFailure(..)) => {
             "state.db holds something that this version cannot read: restore it from a backup"
         }

@@ -24,7 +24,8 @@
 //! Only `list_id` is required; [`ImportEntry`] has every field. `latest_timestamp` is moved forward as the import
 //! proceeds. Set it back and the import reads from there again; set it to `null` or remove it and everything is read.
 //! The file wins over what the process was doing: a run in progress meets a conflict at its next commit and the next run
-//! starts from the new place.
+//! starts from the new place. While a first load is under way the field is still `null`, and writing `null` again says
+//! nothing new: a reset ([`StateStore::reset`](sync_core::StateStore::reset)) starts that one over.
 //!
 //! We change the values of `latest_timestamp`, `elapsed_seconds` and `total_updates` and no other byte: fields we do not
 //! know, key order and indentation stay. A file that is broken or half saved is reported, never overwritten, and what it

@@ -255,9 +255,11 @@ impl Store {
             ));
         };
         let before = self.entries.clone();
+        // Whoever heard of a problem hears that it is over, also when nothing else changed.
+        let recovered = self.told.is_some();
         self.take_over(text)?;
         self.compared = false;
-        self.news.edited |= before != self.entries;
+        self.news.edited |= recovered || before != self.entries;
         Ok(())
     }
 

@@ -61,6 +61,17 @@ async fn a_broken_file_is_told_and_the_last_good_one_stays_in_force() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn putting_a_broken_file_back_as_it_was_is_told_too() {
+    let good = r#"[{"list_id":"a"}]"#;
+    let bench = Bench::with(good);
+    let state = bench.opened();
+    bench.edit("[");
+    state.changed().await.unwrap_err();
+    bench.edit(good);
+    assert_eq!(state.changed().await.unwrap(), state.imports());
+}
+
 #[test]
 fn a_file_that_is_broken_at_the_start_is_an_error() {
     let bench = Bench::with("[{");
