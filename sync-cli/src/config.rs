@@ -4,10 +4,12 @@
 //! environment, `.env` and `sync.toml`, in this order of precedence; every wrong value is refused with the name of the
 //! setting, the place where it was found and the remedy.
 
+mod accounts;
 mod environment;
 mod error;
 mod file;
 mod interval;
+mod layers;
 mod settings;
 mod sink_choice;
 

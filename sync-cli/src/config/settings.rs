@@ -1,24 +1,18 @@
 //! Flag over environment over `.env` over `sync.toml` over default.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use mailchimp_client::Credential;
-use ometria_client::{ApiKey, AuthorizationSpelling};
-use secrecy::{ExposeSecret, SecretString};
 use sync_core::Schedule;
 
 use super::environment::Environment;
 use super::error::ConfigError;
-use super::file::{DeliveryTable, MailchimpTable, OmetriaTable, SettingsFile};
+use super::file::{DeliveryTable, SettingsFile};
 use super::interval::parse_interval;
-use super::{
-    Config, DEFAULT_ACCOUNT, MailchimpAccount, OmetriaAccount, Profile, SinkChoice, check_list_id,
-    parse_base_url,
-};
+use super::layers::{Found, Layers, parse_or_default, whole_number};
+use super::{Config, SinkChoice, accounts, check_list_id};
 
 /// What a command line may set. `None` leaves the word to the layers beneath. Keys are not among them: other users of
 /// the machine see a process's arguments.
@@ -152,87 +146,6 @@ impl FromStr for MetricsAddress {
     }
 }
 
-/// A word and where it was found.
-struct Found {
-    text: String,
-    from: String,
-}
-
-impl Found {
-    fn parse<T: FromStr<Err: Display>>(&self, remedy: &str) -> Result<T, ConfigError> {
-        self.text
-            .trim()
-            .parse()
-            .map_err(|problem: T::Err| self.wrong(problem.to_string(), remedy))
-    }
-
-    fn wrong(&self, problem: impl Into<String>, remedy: impl Into<String>) -> ConfigError {
-        ConfigError::new(self.from.clone(), problem, remedy)
-    }
-}
-
-/// The layers, in order.
-struct Layers<'a> {
-    environment: &'a Environment,
-    path: &'a Path,
-}
-
-impl Layers<'_> {
-    fn word(
-        &self,
-        flag: (&str, Option<String>),
-        variable: &str,
-        entry: (&str, Option<String>),
-    ) -> Option<Found> {
-        let (name, given) = flag;
-        if let Some(text) = given {
-            return Some(Found {
-                text,
-                from: name.to_owned(),
-            });
-        }
-        self.variable(variable).or_else(|| {
-            let (name, text) = entry;
-            text.map(|text| Found {
-                text,
-                from: self.entry(name),
-            })
-        })
-    }
-
-    fn variable(&self, name: &str) -> Option<Found> {
-        let (text, place) = self.environment.get(name)?;
-        Some(Found {
-            text: text.to_owned(),
-            from: format!("{name} {place}"),
-        })
-    }
-
-    fn entry(&self, name: &str) -> String {
-        format!("{name} in {}", self.path.display())
-    }
-
-    fn key(
-        &self,
-        variable: &str,
-        entry: &str,
-        file: Option<SecretString>,
-    ) -> Option<(SecretString, String)> {
-        if let Some((text, place)) = self.environment.get(variable) {
-            return Some((
-                SecretString::from(text.trim().to_owned()),
-                format!("{variable} {place}"),
-            ));
-        }
-        file.map(|key| {
-            (
-                SecretString::from(key.expose_secret().trim().to_owned()),
-                self.entry(entry),
-            )
-        })
-    }
-}
-
 impl Settings {
     /// Reads all layers. `directory` is where a relative `sync.toml` is looked for: the working directory.
     ///
@@ -296,8 +209,8 @@ impl Settings {
         config.limit = flags.limit;
         config.only_these_audiences = !flags.list_ids.is_empty();
         config.audiences = audiences(&layers, flags.list_ids, file.list_ids)?;
-        config.mailchimp = mailchimp(&layers, file.mailchimp, file.mailchimp_accounts)?;
-        config.ometria = ometria(&layers, file.ometria, file.ometria_accounts)?;
+        config.mailchimp = accounts::mailchimp(&layers, file.mailchimp, file.mailchimp_accounts)?;
+        config.ometria = accounts::ometria(&layers, file.ometria, file.ometria_accounts)?;
         delivery(&layers, &file.delivery, &mut config)?;
         if let Some(lookback) = file.reading.lookback {
             config.reading.lookback = lookback;
@@ -404,13 +317,6 @@ impl Output {
     }
 }
 
-fn parse_or_default<T: FromStr<Err: Display> + Default>(
-    found: Option<&Found>,
-    remedy: &str,
-) -> Result<T, ConfigError> {
-    found.map_or_else(|| Ok(T::default()), |found| found.parse(remedy))
-}
-
 /// Audiences of the highest layer that names any.
 fn audiences(
     layers: &Layers<'_>,
@@ -443,220 +349,6 @@ fn audiences(
         }
     }
     Ok(unique)
-}
-
-/// An account's table, and how its settings are called in the layers.
-struct AccountLayer<T> {
-    name: String,
-    table: T,
-    /// What follows a variable's name, such as `_BRAND`.
-    suffix: String,
-    /// What precedes an entry's name, such as `ometria_accounts.brand`.
-    prefix: String,
-}
-
-/// The default account, and those that have a table or a variable such as `MAILCHIMP_API_KEY_BRAND`.
-fn account_layers<T: Default>(
-    layers: &Layers<'_>,
-    system: &str,
-    default: T,
-    mut tables: BTreeMap<String, T>,
-) -> Result<Vec<AccountLayer<T>>, ConfigError> {
-    let variable = format!("{}_API_KEY_", system.to_ascii_uppercase());
-    let names: BTreeSet<String> = tables
-        .keys()
-        .cloned()
-        .chain(
-            layers
-                .environment
-                .suffixes(&variable)
-                .map(str::to_ascii_lowercase),
-        )
-        .collect();
-    let mut accounts = vec![AccountLayer {
-        name: DEFAULT_ACCOUNT.to_owned(),
-        table: default,
-        suffix: String::new(),
-        prefix: system.to_owned(),
-    }];
-    for name in names {
-        let prefix = format!("{system}_accounts.{name}");
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if name.is_empty() || name == DEFAULT_ACCOUNT || !name.bytes().all(plain) {
-            return Err(ConfigError::new(
-                layers.entry(&prefix),
-                "this cannot be the name of an account",
-                "use lower-case letters, digits and _, and another word than default",
-            ));
-        }
-        accounts.push(AccountLayer {
-            table: tables.remove(&name).unwrap_or_default(),
-            suffix: format!("_{}", name.to_ascii_uppercase()),
-            prefix,
-            name,
-        });
-    }
-    Ok(accounts)
-}
-
-fn mailchimp(
-    layers: &Layers<'_>,
-    default: MailchimpTable,
-    others: BTreeMap<String, MailchimpTable>,
-) -> Result<BTreeMap<String, MailchimpAccount>, ConfigError> {
-    let mut accounts = BTreeMap::new();
-    for account in account_layers(layers, "mailchimp", default, others)? {
-        let AccountLayer {
-            name,
-            table,
-            suffix,
-            prefix,
-        } = account;
-        let key = layers.key(
-            &format!("MAILCHIMP_API_KEY{suffix}"),
-            &format!("{prefix}.api_key"),
-            table.api_key,
-        );
-        let Some((api_key, from)) = key else { continue };
-        let base_url = base_url(
-            layers,
-            &format!("MAILCHIMP_BASE_URL{suffix}"),
-            &format!("{prefix}.base_url"),
-            table.base_url,
-        )?;
-        let data_center = Credential::api_key(api_key.expose_secret()).data_center();
-        if api_key.expose_secret().is_empty() || (base_url.is_none() && data_center.is_err()) {
-            return Err(ConfigError::new(
-                from,
-                "the key does not end with a data centre such as -us6",
-                "copy the whole key from Mailchimp under Account, Extras, API keys",
-            ));
-        }
-        let max_connections = whole_number(
-            table.max_connections,
-            (1, 10),
-            10,
-            || layers.entry(&format!("{prefix}.max_connections")),
-            "give a number from 1 to 10",
-        )?;
-        accounts.insert(
-            name,
-            MailchimpAccount {
-                api_key,
-                base_url,
-                max_connections,
-            },
-        );
-    }
-    Ok(accounts)
-}
-
-fn ometria(
-    layers: &Layers<'_>,
-    default: OmetriaTable,
-    others: BTreeMap<String, OmetriaTable>,
-) -> Result<BTreeMap<String, OmetriaAccount>, ConfigError> {
-    let mut accounts = BTreeMap::new();
-    for account in account_layers(layers, "ometria", default, others)? {
-        let AccountLayer {
-            name,
-            table,
-            suffix,
-            prefix,
-        } = account;
-        let variable = |name: &str| format!("{name}{suffix}");
-        let entry = |name: &str| format!("{prefix}.{name}");
-        let profile: Profile = parse_or_default(
-            layers
-                .word(
-                    ("", None),
-                    &variable("OMETRIA_PROFILE"),
-                    (&entry("profile"), table.profile),
-                )
-                .as_ref(),
-            "choose one of these",
-        )?;
-        let base_url = base_url(
-            layers,
-            &variable("OMETRIA_BASE_URL"),
-            &entry("base_url"),
-            table.base_url,
-        )?;
-        let key = layers.key(
-            &variable("OMETRIA_API_KEY"),
-            &entry("api_key"),
-            table.api_key,
-        );
-        let Some((api_key, from)) = key else { continue };
-        if ApiKey::new(api_key.expose_secret()).is_err() {
-            return Err(ConfigError::new(
-                from,
-                "the key is empty, or holds a space or a character outside ASCII",
-                "copy the whole key from Ometria under Settings, API keys",
-            ));
-        }
-        if profile == Profile::Record && base_url.is_none() {
-            return Err(ConfigError::new(
-                variable("OMETRIA_BASE_URL"),
-                "the profile record has no public address",
-                "set the address of your record endpoint",
-            ));
-        }
-        let push_rate = whole_number(
-            table.push_rate,
-            (1, 1_000),
-            8,
-            || layers.entry(&entry("push_rate")),
-            "give a number of requests a second, at least 1",
-        )?;
-        let header = match table.header.as_deref() {
-            None | Some("Authorization") => AuthorizationSpelling::Authorization,
-            Some("Authorisation") => AuthorizationSpelling::Authorisation,
-            Some(_) => {
-                return Err(ConfigError::new(
-                    layers.entry(&entry("header")),
-                    "the header is unknown; there are Authorization and Authorisation",
-                    "choose one of these",
-                ));
-            }
-        };
-        let (push, record) = (table.push, table.record);
-        push.validate().map_err(|error| {
-            ConfigError::new(
-                layers.entry(&entry("push")),
-                error.to_string(),
-                "correct it",
-            )
-        })?;
-        let account = OmetriaAccount {
-            api_key,
-            base_url,
-            profile,
-            push_rate,
-            header,
-            push,
-            record,
-        };
-        accounts.insert(name, account);
-    }
-    Ok(accounts)
-}
-
-fn base_url(
-    layers: &Layers<'_>,
-    variable: &str,
-    entry: &str,
-    file: Option<String>,
-) -> Result<Option<url::Url>, ConfigError> {
-    let Some(found) = layers.word(("", None), variable, (entry, file)) else {
-        return Ok(None);
-    };
-    parse_base_url(&found.text).map(Some).map_err(|problem| {
-        found.wrong(
-            problem,
-            "give an https address; plain http is for this machine only",
-        )
-    })
 }
 
 fn delivery(
@@ -698,25 +390,4 @@ fn delivery(
         settings.max_removed_share = share;
     }
     Ok(())
-}
-
-/// A number within bounds, or the default.
-fn whole_number<T: TryFrom<i64>>(
-    given: Option<i64>,
-    (least, most): (i64, i64),
-    default: T,
-    setting: impl FnOnce() -> String,
-    remedy: &str,
-) -> Result<T, ConfigError> {
-    let Some(number) = given else {
-        return Ok(default);
-    };
-    match T::try_from(number) {
-        Ok(fitting) if (least..=most).contains(&number) => Ok(fitting),
-        _ => Err(ConfigError::new(
-            setting(),
-            format!("{number} is not from {least} to {most}"),
-            remedy,
-        )),
-    }
 }

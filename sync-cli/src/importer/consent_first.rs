@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use sync_core::{
     Clock, Counts, Event, Import, ImportId, Key, Keyed, Observer, Outcome, Report, Result,
     RunContext, RunId, RunRecord, Shutdown, Sink, StateStore, Verification,
@@ -37,32 +38,21 @@ impl OptOutPass {
         }
     }
 
-    /// Runs the pass unless it just ran.
-    async fn ensure(&self, shutdown: &Shutdown) -> Ensured {
+    /// Runs the pass unless it just ran. After `Ok` every opt-out of the audience is in the ledger; an error is the run
+    /// that did not get there.
+    async fn ensure(&self, shutdown: &Shutdown) -> Result<(), Box<RunRecord>> {
         let mut work = self.work.lock().await;
         if work.succeeded.is_some_and(|at| at.elapsed() < FRESH) {
-            return Ensured::Known;
+            return Ok(());
         }
         let begun = Instant::now();
         let record = work.import.run(shutdown).await;
-        match record.outcome {
-            Some(Outcome::Complete) => {
-                work.succeeded = Some(begun);
-                Ensured::Known
-            }
-            Some(Outcome::Stopped) => Ensured::Stopped,
-            _ => Ensured::Unknown(Box::new(record)),
+        if record.outcome != Some(Outcome::Complete) {
+            return Err(Box::new(record));
         }
+        work.succeeded = Some(begun);
+        Ok(())
     }
-}
-
-enum Ensured {
-    /// Every opt-out of the audience is in the ledger.
-    Known,
-    /// Somebody asked to stop.
-    Stopped,
-    /// It could not be found out.
-    Unknown(Box<RunRecord>),
 }
 
 /// An import that runs only after the opt-outs of all audiences of its Ometria account are known. If they cannot be, it
@@ -78,14 +68,15 @@ pub(super) struct ConsentFirst {
 impl ConsentFirst {
     /// `Some`: the run that failed because opt-outs are not known.
     async fn refuse(&self, shutdown: &Shutdown) -> Option<RunRecord> {
-        for pass in &self.passes {
-            match pass.ensure(shutdown).await {
-                Ensured::Known => {}
-                // The main import notices by itself and records that it was stopped.
-                Ensured::Stopped => return None,
-                Ensured::Unknown(record) => {
-                    return Some(self.failed(&pass.audience, &record).await);
-                }
+        let passes = self.passes.iter();
+        let ensured = join_all(passes.map(|pass| pass.ensure(shutdown))).await;
+        if shutdown.is_requested() {
+            // The main import notices by itself, moves nothing, and records that it was stopped.
+            return None;
+        }
+        for (pass, ensured) in self.passes.iter().zip(ensured) {
+            if let Err(record) = ensured {
+                return Some(self.failed(&pass.audience, &record).await);
             }
         }
         None

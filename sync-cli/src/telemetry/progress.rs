@@ -5,15 +5,15 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use sync_core::{Event, ImportId, Observer, Outcome, RunContext};
 
 /// Known total: bar, rate and time left.
 const BAR: &str =
-    "{prefix:>14} {bar:28.green} {human_pos:>11} of {human_len} {per_sec:>13} {eta:>5} left {msg}";
+    "{prefix:>14} {bar:28.green} {human_pos:>11} of {human_len} {rate:>9} {eta:>5} left {msg}";
 
 /// Total not known yet.
-const SPINNER: &str = "{prefix:>14} {spinner} {human_pos:>11} {per_sec:>13} {msg}";
+const SPINNER: &str = "{prefix:>14} {spinner} {human_pos:>11} {rate:>9} {msg}";
 
 /// One bar for each run that is going on.
 pub struct ProgressBars {
@@ -40,7 +40,12 @@ impl ProgressBars {
 
 fn style(template: &str) -> ProgressStyle {
     // The templates above are constant and parse.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, to: &mut dyn fmt::Write| {
+            // What cannot be written is drawn again a moment later.
+            let _ = write!(to, "{:.0}/s", state.per_sec());
+        })
 }
 
 impl Observer for ProgressBars {

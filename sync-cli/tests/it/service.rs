@@ -149,3 +149,39 @@ async fn a_second_process_is_told_who_holds_the_directory_and_may_look() {
     place.write("state/controller.quit", "");
     service.wait().with_code(0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_runs_again_on_the_schedule_of_its_entry() {
+    let simulated = Simulated::start().await;
+    simulated.audience(LIST, 50);
+    let place = simulated.place();
+    std::fs::create_dir(place.path().join("state")).unwrap();
+    let entry = format!("[{{\"list_id\": \"{LIST}\", \"schedule\": \"1s\"}}]");
+    place.write("state/state.json", &entry);
+    let mut service = place.start(&["run"]);
+    let first = service.line_with("run finished");
+    let second = service.line_with("run finished");
+    assert!(first.contains("accepted=50"), "{first}");
+    assert!(second.contains("accepted=0"), "{second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moving_a_timestamp_back_runs_at_once() {
+    let simulated = Simulated::start().await;
+    simulated.audience(LIST, 50);
+    let place = simulated.place();
+    let mut service = place.start(&["run", LIST]);
+    assert!(service.line_with("run finished").contains("read=50"));
+    // Written by the run before it ended.
+    let shown: serde_json::Value = serde_json::from_str(&place.read("state/state.json")).unwrap();
+    assert!(shown[0]["latest_timestamp"].is_string(), "{shown}");
+    place.write(
+        "state/state.json",
+        &format!("[{{\"list_id\": \"{LIST}\"}}]"),
+    );
+    let again = service.line_with("run finished");
+    assert!(
+        again.contains("read=50") && again.contains("accepted=0"),
+        "{again}"
+    );
+}

@@ -67,14 +67,19 @@ impl Simulated {
         let mut place = Place::new();
         place
             .set("MAILCHIMP_API_KEY", MAILCHIMP_KEY)
-            .set(
-                "MAILCHIMP_BASE_URL",
-                format!("{}/3.0", self.servers[0].url()),
-            )
+            .set("MAILCHIMP_BASE_URL", self.mailchimp_url())
             .set("OMETRIA_API_KEY", OMETRIA_KEY)
-            .set("OMETRIA_BASE_URL", format!("{}/v2", self.servers[1].url()))
+            .set("OMETRIA_BASE_URL", self.ometria_url())
             .set("SYNC_METRICS", "off");
         place
+    }
+
+    pub(crate) fn mailchimp_url(&self) -> String {
+        format!("{}/3.0", self.servers[0].url())
+    }
+
+    pub(crate) fn ometria_url(&self) -> String {
+        format!("{}/v2", self.servers[1].url())
     }
 
     /// Where the record endpoint is.
