@@ -77,9 +77,15 @@ impl LateErrors {
         }
     }
 
-    /// Reads the list without drawing conclusions: what is in it now is older than what will be pushed.
-    pub(crate) fn baseline(&mut self, list: &[PushError]) {
-        self.unseen(list);
+    /// Reads the list between two flushes: what is in it now is no verdict on what will be pushed. Returns the records of
+    /// the last flush that it names.
+    pub(crate) fn look(&mut self, list: &[PushError]) -> Vec<Key> {
+        let unseen = self.unseen(list);
+        unseen
+            .into_iter()
+            .filter_map(|error| self.flushed.find(error))
+            .cloned()
+            .collect()
     }
 
     /// Draws conclusions from the list and closes the flush.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ometria_client::{Client, PushLimits, PushReceipt, PushStatus, prepare};
 use serde::{Deserialize, Serialize};
-use sync_core::{Error, ErrorKind, Keyed, Report, Result, Sink};
+use sync_core::{Error, ErrorKind, Key, Keyed, Report, Result, Sink};
 
 use crate::courier::{Courier, Fate, Post, Verdict};
 use crate::delivery::Delivery;
@@ -126,6 +126,12 @@ impl OmetriaSink {
             hooks,
         })
     }
+
+    fn tell_too_late(&self, keys: &[Key]) {
+        for key in keys {
+            self.hooks.on_event(&DeliveryEvent::RefusedTooLate { key });
+        }
+    }
 }
 
 #[async_trait]
@@ -140,7 +146,8 @@ impl Sink<Delivery> for OmetriaSink {
             .push_errors()
             .await
             .map_err(|error| translate("check ometria", error))?;
-        lock(&self.late).baseline(&list);
+        let too_late = lock(&self.late).look(&list);
+        self.tell_too_late(&too_late);
         Ok(())
     }
 
@@ -160,9 +167,7 @@ impl Sink<Delivery> for OmetriaSink {
             .await
             .map_err(|error| translate("read push errors", error))?;
         let findings = lock(&self.late).conclude(&list);
-        for key in &findings.too_late {
-            self.hooks.on_event(&DeliveryEvent::RefusedTooLate { key });
-        }
+        self.tell_too_late(&findings.too_late);
         if findings.without_record > 0 {
             let errors = findings.without_record;
             self.hooks

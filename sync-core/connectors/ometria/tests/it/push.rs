@@ -326,6 +326,27 @@ async fn an_error_found_after_the_push_names_its_record() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_found_after_the_flush_is_told_by_the_next_look() {
+    let now = Arc::new(std::sync::Mutex::new(chrono::DateTime::UNIX_EPOCH));
+    let shown = now.clone();
+    let mut settings = account::settings();
+    settings.now = Arc::new(move || *shown.lock().unwrap());
+    settings.error_shape = ErrorShape::Long;
+    settings.drain_rate = Some(1);
+    let simulator = OmetriaSimulator::new(settings);
+    simulator.reject(Rejected::Ids(vec!["subscribed-2".into()]), Rejection::Late);
+    let heard = Heard::default();
+    let mut sink = sink(&simulator, &heard);
+    sink.write(many(5, "subscribed")).await.unwrap();
+    assert_eq!(sink.flush().await.unwrap(), Report::default());
+    *now.lock().unwrap() += chrono::TimeDelta::minutes(1);
+    for _ in 0..2 {
+        sink.check().await.unwrap();
+        assert_eq!(heard.count("RefusedTooLate { key: \"subscribed-2\" }"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_that_names_no_record_is_counted_once() {
     let simulator = OmetriaSimulator::new(account::settings());
     let heard = Heard::default();
