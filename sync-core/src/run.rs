@@ -14,9 +14,14 @@ use crate::state::ImportId;
 pub struct RunId(String);
 
 impl RunId {
-    /// The id of a run that starts now: UTC to the millisecond.
+    /// The id of a run that starts now: UTC to the millisecond, and a few random digits, because a clock may stand still
+    /// or be set back.
     pub fn starting_at(now: DateTime<Utc>) -> Self {
-        Self(now.format("%Y%m%dT%H%M%S%.3fZ").to_string())
+        Self(format!(
+            "{}-{:05x}",
+            now.format("%Y%m%dT%H%M%S%.3fZ"),
+            fastrand::u32(..1 << 20)
+        ))
     }
 
     /// The id as text.

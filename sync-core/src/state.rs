@@ -156,7 +156,7 @@ pub struct Commit {
     pub checkpoint: Checkpoint,
     /// Ledger changes, in order: of two for one key the later holds.
     pub ledger: Vec<LedgerChange>,
-    /// Records to add to the rejected store; one that is there already is replaced.
+    /// Records to add to the rejected store, after `cleared` was removed; one that is there already is replaced.
     pub rejected: Vec<RejectedRecord>,
     /// Keys to remove from the rejected store: a good version was delivered.
     pub cleared: Vec<Key>,

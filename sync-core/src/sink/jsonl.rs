@@ -68,10 +68,11 @@ impl JsonlSink {
                     self.files.insert(stream.clone(), opened);
                 }
                 if let Some(open) = self.files.get_mut(stream) {
-                    open.file
-                        .write_all(&self.lines)
-                        .await
-                        .map_err(|error| failed("write lines", error).with("stream", stream))?;
+                    let writing = |error| failed("write lines", error).with("stream", stream);
+                    open.file.write_all(&self.lines).await.map_err(writing)?;
+                    // Waits for the write itself: one still under way when this sink is dropped could land in a file that
+                    // somebody else has opened meanwhile.
+                    open.file.flush().await.map_err(writing)?;
                     open.length += self.lines.len() as u64;
                 }
             }
