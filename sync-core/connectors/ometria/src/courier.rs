@@ -104,19 +104,17 @@ impl<P: Parcel + Keyed> Courier<P> {
 
     /// Takes parcels. Returns as soon as few enough wait, which is the backpressure.
     pub(crate) async fn take(&mut self, parcels: Vec<P>) -> Result<Report> {
+        // All of them first, so that the urgent ones among them leave first.
         for parcel in parcels {
             if self.outbox.push(parcel) {
                 self.hooks.on_event(&DeliveryEvent::Replaced);
             }
-            // Both orders together must be able to hold a full batch of either.
-            if self.outbox.len() >= 2 * self.batch {
-                self.make_room().await?;
-            }
         }
-        self.start(false);
+        self.make_room().await?;
         Ok(self.report())
     }
 
+    /// Waits until less than two batches wait: either order may hold one that is not full yet.
     async fn make_room(&mut self) -> Result<()> {
         while let Some(done) = self.tasks.try_join_next() {
             self.settle(done)?;

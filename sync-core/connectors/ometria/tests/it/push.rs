@@ -96,7 +96,7 @@ async fn opt_outs_leave_before_opt_ins_and_alone() {
     let simulator = OmetriaSimulator::new(account::settings());
     let heard = Heard::default();
     let mut sink = sink(&simulator, &heard);
-    let mut records = many(150, "subscribed");
+    let mut records = many(350, "subscribed");
     records.extend(many(20, "unsubscribed"));
     records.extend(many(20, "cleaned"));
     sink.write(records).await.unwrap();
@@ -110,6 +110,8 @@ async fn opt_outs_leave_before_opt_ins_and_alone() {
         posted,
         [
             "Posted { records: 40, opt_outs: 40 }",
+            "Posted { records: 100, opt_outs: 0 }",
+            "Posted { records: 100, opt_outs: 0 }",
             "Posted { records: 100, opt_outs: 0 }",
             "Posted { records: 50, opt_outs: 0 }",
         ]
