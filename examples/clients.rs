@@ -25,8 +25,10 @@ const OMETRIA_KEY: &str = "simulated";
 async fn main() -> anyhow::Result<()> {
     let noon: DateTime<Utc> = "2026-03-01T12:00:00Z".parse()?;
     let now = Arc::new(move || noon);
-    let mailchimp =
-        MailchimpSimulator::new(mailchimp_simulator::Settings::new(MAILCHIMP_KEY, now.clone()));
+    let mailchimp = MailchimpSimulator::new(mailchimp_simulator::Settings::new(
+        MAILCHIMP_KEY,
+        now.clone(),
+    ));
     mailchimp.add_audience(AudienceSpec {
         statuses: StatusMix::SHOP,
         ..AudienceSpec::new("57afe96172", 2_500)
@@ -54,10 +56,17 @@ async fn main() -> anyhow::Result<()> {
     let mut members = pin!(members.stream(&request)?);
     let mut records = Vec::new();
     while let Some(member) = members.try_next().await? {
-        let id = member.contact_id.as_str().context("every member has a contact_id")?;
-        let email = member.email_address.as_str().context("every member has an address")?;
-        let contact =
-            Contact::new("mailchimp:57afe96172", id).email(email).consent(Consent::ForcedOptOut);
+        let id = member
+            .contact_id
+            .as_str()
+            .context("every member has a contact_id")?;
+        let email = member
+            .email_address
+            .as_str()
+            .context("every member has an address")?;
+        let contact = Contact::new("mailchimp:57afe96172", id)
+            .email(email)
+            .consent(Consent::ForcedOptOut);
         records.push(Record::from(contact));
     }
     let found = records.len();
@@ -67,9 +76,19 @@ async fn main() -> anyhow::Result<()> {
     let prepared = ometria_client::prepare(&records, &ometria_client::PushLimits::default());
     for batch in &prepared.batches {
         let receipt = target.push(batch).await?;
-        println!("pushed {} records, {:?} accepted", batch.len(), receipt.accepted);
+        println!(
+            "pushed {} records, {:?} accepted",
+            batch.len(),
+            receipt.accepted
+        );
     }
-    ensure!(prepared.refused.is_empty(), "nothing should break a limit here");
-    ensure!(found > 0 && ometria.listings().len() == found, "everybody should have arrived");
+    ensure!(
+        prepared.refused.is_empty(),
+        "nothing should break a limit here"
+    );
+    ensure!(
+        found > 0 && ometria.listings().len() == found,
+        "everybody should have arrived"
+    );
     Ok(())
 }

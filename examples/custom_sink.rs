@@ -22,6 +22,7 @@ use sync_core::{
     Pipeline, Report, Result, Shutdown, Sink, SystemClock,
 };
 use sync_mailchimp::{AudienceSettings, AudienceSource};
+use sync_testkit::sink::SinkTrial;
 
 /// Collects rows and merges them by key: an upsert bears every repetition a replay can bring.
 struct WarehouseSink<C> {
@@ -41,7 +42,10 @@ trait Connection: Send + Sync {
 
 impl<C: Connection> WarehouseSink<C> {
     fn new(connection: C) -> Self {
-        Self { connection, staged: Vec::new() }
+        Self {
+            connection,
+            staged: Vec::new(),
+        }
     }
 
     async fn merge(&mut self) -> Result<()> {
@@ -56,7 +60,10 @@ impl<C: Connection> WarehouseSink<C> {
                         .caused_by(error)
                 })?
             };
-            tables.entry(record.stream.clone()).or_default().insert(record.key.clone(), data);
+            tables
+                .entry(record.stream.clone())
+                .or_default()
+                .insert(record.key.clone(), data);
         }
         for (table, rows) in tables {
             let sql = format!(
@@ -134,7 +141,7 @@ impl Warehouse {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    prove().await;
+    sync_testkit::sink::conformance(async || Trial(Warehouse::default())).await;
     println!("the sink keeps its promises");
 
     let noon: DateTime<Utc> = "2026-03-01T12:00:00Z".parse()?;
@@ -162,23 +169,71 @@ async fn main() -> anyhow::Result<()> {
     let warehouse = Warehouse::default();
     let sink = WarehouseSink::new(warehouse.clone());
     let state = Arc::new(MemoryStateStore::new());
-    let mut pipeline =
-        Pipeline::builder(import, Arc::new(source), Arc::new(mapping), Box::new(sink), state)
-            .build();
+    let mut pipeline = Pipeline::builder(
+        import,
+        Arc::new(source),
+        Arc::new(mapping),
+        Box::new(sink),
+        state,
+    )
+    .build();
     let run = pipeline.run(&Shutdown::never()).await;
-    println!("{:?}: {} members in the warehouse", run.outcome, warehouse.rows("members").len());
+    println!(
+        "{:?}: {} members in the warehouse",
+        run.outcome,
+        warehouse.rows("members").len()
+    );
     ensure!(run.outcome == Some(Outcome::Complete), "{:?}", run.error);
-    ensure!(warehouse.rows("members").len() == 5_000, "every member should have arrived");
+    ensure!(
+        warehouse.rows("members").len() == 5_000,
+        "every member should have arrived"
+    );
     Ok(())
 }
 
-/// Runs the suite that every sink of this workspace passes.
-async fn prove() {
-    let record = |key: &str, text: &str| JsonRecord {
-        stream: Arc::from("members"),
-        key: Key::new(key),
-        data: Bytes::from(json!({ "text": text }).to_string()),
-        removed: false,
-    };
-    let _ = record("a", "1");
+/// A fresh warehouse for each check of the suite, and how to read it back.
+struct Trial(Warehouse);
+
+#[async_trait]
+impl SinkTrial for Trial {
+    type Record = JsonRecord;
+    type Sink = WarehouseSink<Warehouse>;
+
+    async fn open(&self) -> Self::Sink {
+        WarehouseSink::new(self.0.clone())
+    }
+
+    fn record(&self, key: &str, version: u32) -> JsonRecord {
+        let data = Bytes::from(json!({ "version": version }).to_string());
+        JsonRecord {
+            stream: "members".into(),
+            key: Key::new(key),
+            data,
+            removed: false,
+        }
+    }
+
+    fn removal(&self, key: &str) -> Option<JsonRecord> {
+        let data = Bytes::new();
+        Some(JsonRecord {
+            stream: "members".into(),
+            key: Key::new(key),
+            data,
+            removed: true,
+        })
+    }
+
+    fn unacceptable(&self, _key: &str) -> Option<JsonRecord> {
+        None
+    }
+
+    async fn durable(&self) -> BTreeMap<Key, u32> {
+        let rows = self.0.rows("members").into_iter();
+        // A row whose data is null was removed.
+        rows.filter_map(|(key, data)| {
+            let version = data["version"].as_u64()?;
+            Some((Key::new(key), u32::try_from(version).ok()?))
+        })
+        .collect()
+    }
 }

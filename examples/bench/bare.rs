@@ -26,7 +26,11 @@ pub(crate) async fn download(base_url: &str, pages: u64) -> anyhow::Result<Durat
                     super::LIST,
                     super::PAGE
                 );
-                let answer = client.get(url).bearer_auth(super::MAILCHIMP_KEY).send().await?;
+                let answer = client
+                    .get(url)
+                    .bearer_auth(super::MAILCHIMP_KEY)
+                    .send()
+                    .await?;
                 answer.error_for_status()?.bytes().await?;
             }
         }

@@ -35,7 +35,15 @@ impl Importer {
     pub(crate) async fn run_once(&self) -> anyhow::Result<Taken> {
         let begun = Instant::now();
         let mut child = Command::new(&self.binary)
-            .args(["run", "--once", "--metrics", "off", "--sink", &self.sink, "--state"])
+            .args([
+                "run",
+                "--once",
+                "--metrics",
+                "off",
+                "--sink",
+                &self.sink,
+                "--state",
+            ])
             .arg(&self.state)
             .arg(super::LIST)
             .env_clear()
@@ -55,7 +63,10 @@ impl Importer {
         let listen = async {
             let (mut out, mut err) = (String::new(), String::new());
             if let (Some(stdout), Some(stderr)) = (&mut stdout, &mut stderr) {
-                tokio::try_join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err))?;
+                tokio::try_join!(
+                    stdout.read_to_string(&mut out),
+                    stderr.read_to_string(&mut err)
+                )?;
             }
             anyhow::Ok(out + &err)
         };
@@ -89,7 +100,9 @@ impl Importer {
 
 fn high_water_mark(process: &Path) -> Option<u64> {
     let status = std::fs::read_to_string(process.join("status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }
@@ -108,5 +121,8 @@ fn processor_time(process: &Path) -> Option<Duration> {
 
 fn size_of(directory: &Path) -> u64 {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    entries
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum()
 }

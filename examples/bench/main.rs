@@ -85,11 +85,16 @@ enum Target {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(measure(&arguments))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the simulated servers keep real time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the simulated servers keep real time"
+)]
 fn now() -> DateTime<Utc> {
     SystemTime::now().into()
 }
@@ -105,10 +110,17 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     mailchimp.add_audience(AudienceSpec {
         spread: match arguments.shape {
             Shape::Even => Spread::Even { from, to },
-            Shape::Bursts => Spread::Bursts { count: 10, from, to },
+            Shape::Bursts => Spread::Bursts {
+                count: 10,
+                from,
+                to,
+            },
             Shape::Second => Spread::OneSecond(from),
         },
-        statuses: StatusMix { archived: 0, ..StatusMix::SHOP },
+        statuses: StatusMix {
+            archived: 0,
+            ..StatusMix::SHOP
+        },
         ..AudienceSpec::new(LIST, arguments.members)
     });
     let ometria =
@@ -126,7 +138,11 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             Target::Jsonl => format!("jsonl:{}", directory.path().join("out").display()),
             Target::Ometria | Target::Record => "ometria".to_owned(),
         },
-        profile: if arguments.sink == Target::Record { "record" } else { "push-v2" },
+        profile: if arguments.sink == Target::Record {
+            "record"
+        } else {
+            "push-v2"
+        },
         mailchimp: format!("{}/3.0", mailchimp_server.url()),
         ometria: match arguments.sink {
             Target::Record => ometria_server.url(),
@@ -182,8 +198,13 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
 fn beside_this() -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe()?;
     let folder = this.parent().and_then(|examples| examples.parent());
-    let binary = folder.context("this benchmark runs from cargo's target folder")?.join("sync-cli");
-    ensure!(binary.exists(), "build the importer first: cargo build --release -p sync-cli");
+    let binary = folder
+        .context("this benchmark runs from cargo's target folder")?
+        .join("sync-cli");
+    ensure!(
+        binary.exists(),
+        "build the importer first: cargo build --release -p sync-cli"
+    );
     Ok(binary)
 }
 
