@@ -119,9 +119,19 @@ impl StateStore for Guard {
         commit: Commit,
     ) -> Result<Revision> {
         let checkpoint = commit.checkpoint.clone();
+        let scope = import.scope();
+        let accepted: Vec<Key> = commit
+            .ledger
+            .iter()
+            .filter(|change| change.at.scope == scope && change.entry.is_some())
+            .map(|change| change.at.key.clone())
+            .collect();
         let revision = self
             .call(async {
                 let revision = self.inner.commit(import, expected, commit).await?;
+                if let Some(&index) = self.imports.get(import) {
+                    self.world.acknowledged(index, accepted.into_iter());
+                }
                 self.look_at(import, &checkpoint).await?;
                 Ok(revision)
             })

@@ -27,3 +27,4 @@ mod world;
 pub use bug::Bug;
 pub use scenario::{AudiencePlan, ImportPlan, Scenario, SinkKind};
 pub use simulate::History;
+pub use world::{Kind, Violation};

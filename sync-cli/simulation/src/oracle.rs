@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, SubsecRound, Utc};
 use sync_core::Key;
 
-use crate::world::World;
+use crate::world::{Kind, World};
 
 pub(crate) use self::consent::nobody_was_opted_in_again;
 pub(crate) use self::ending::sink_equals_source;
@@ -33,7 +33,7 @@ pub(crate) fn after_commit(
             continue;
         }
         if let Some(what) = delivered::differs(world, &people, import, person) {
-            world.fail(format!(
+            world.fail(Kind::Checkpoint, format!(
                 "import {import} is committed as complete until {until}, but {} of {}: {what}",
                 person.contact, person.touched,
             ));

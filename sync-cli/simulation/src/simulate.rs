@@ -17,7 +17,7 @@ use crate::mortal::{self, Death, Switch};
 use crate::oracle;
 use crate::process::{Process, Wishes, import_id, import_ids};
 use crate::scenario::{Scenario, stream};
-use crate::world::{World, drawn_around};
+use crate::world::{Kind, Violation, World, drawn_around};
 
 /// Virtual time after which a run counts as one that never ends. Everything that may go wrong is over long before.
 const RUN_LIMIT: Duration = Duration::from_secs(24 * 3600);
@@ -26,7 +26,7 @@ const RUN_LIMIT: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug)]
 pub struct History {
     /// What must never be and was; `None`: all was well.
-    pub violation: Option<String>,
+    pub violation: Option<Violation>,
     /// What happened, if it was asked for.
     pub trace: Vec<String>,
     /// Requests to both services.
@@ -44,7 +44,10 @@ impl Scenario {
             Ok(runtime) => runtime,
             Err(cause) => {
                 return History {
-                    violation: Some(format!("the simulation has no runtime: {cause}")),
+                    violation: Some(Violation {
+                        kind: Kind::Simulation,
+                        what: format!("no runtime: {cause}"),
+                    }),
                     trace: Vec::new(),
                     requests: 0,
                 };
@@ -53,7 +56,7 @@ impl Scenario {
         runtime.block_on(async {
             let world = World::new(self.clone(), keep_trace);
             if let Err(error) = history(&world, bug).await {
-                world.fail(format!("the simulation itself failed: {}", error.chain()));
+                world.fail(Kind::Simulation, format!("the simulation itself failed: {}", error.chain()));
             }
             History {
                 violation: world.violation(),
@@ -125,7 +128,7 @@ async fn live_once(
                 biased;
                 _ = run => {}
                 () = stopped => {}
-                () = tokio::time::sleep(RUN_LIMIT) => world.fail("a run never ends".to_owned()),
+                () = tokio::time::sleep(RUN_LIMIT) => world.fail(Kind::Progress, "a run never ends".to_owned()),
             }
             if world.violation().is_some() {
                 return Ok(());
@@ -160,7 +163,7 @@ async fn end(world: &Arc<World>, disk: &mut Disk, bug: Option<Bug>) -> Result<()
         must_be_complete(world, &records, "the last replay");
     };
     if tokio::time::timeout(RUN_LIMIT, passes).await.is_err() {
-        world.fail("the last pass never ends".to_owned());
+        world.fail(Kind::Progress, "the last pass never ends".to_owned());
     }
     oracle::sink_equals_source(world);
     oracle::nobody_was_opted_in_again(world);
@@ -169,7 +172,7 @@ async fn end(world: &Arc<World>, disk: &mut Disk, bug: Option<Bug>) -> Result<()
         must_be_complete(world, &idle, "an idle run");
         if let Some(record) = idle.iter().find(|record| record.counts.accepted > 0) {
             let sent = record.counts.accepted;
-            world.fail(format!("nothing changed, and {} sent {sent} records", record.import));
+            world.fail(Kind::Idle, format!("nothing changed, and {} sent {sent} records", record.import));
         }
     }
     Ok(())
@@ -178,11 +181,11 @@ async fn end(world: &Arc<World>, disk: &mut Disk, bug: Option<Bug>) -> Result<()
 fn must_be_complete(world: &World, records: &[RunRecord], what: &str) {
     let imports = world.scenario.imports.len();
     if records.len() != imports {
-        world.fail(format!("{what}: {} of {imports} imports ran", records.len()));
+        world.fail(Kind::Progress, format!("{what}: {} of {imports} imports ran", records.len()));
     }
     for record in records {
         if record.outcome != Some(Outcome::Complete) {
-            world.fail(format!(
+            world.fail(Kind::Progress, format!(
                 "{what} of {} was {:?}: {}",
                 record.import,
                 record.outcome,

@@ -15,7 +15,7 @@ use mailchimp_client::{TransportErrorKind, TransportResponse};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::world::World;
+use crate::world::{Kind, World};
 
 /// Requests that one process has under way, as the server sees it.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,7 @@ impl mailchimp_client::Transport for MailchimpWire {
     ) -> Result<TransportResponse, mailchimp_client::TransportError> {
         let (flight, in_flight) = self.flights.begin();
         if in_flight > World::CONNECTIONS {
-            self.world.fail(format!("{in_flight} requests of one process are in flight"));
+            self.world.fail(Kind::Connections, format!("{in_flight} requests of one process are in flight"));
         }
         let asked = request.uri().clone();
         let reply = self.world.mailchimp.handle(request);

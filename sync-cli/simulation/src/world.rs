@@ -1,6 +1,6 @@
 //! Everything outside the importer: both services, the people, the clocks, the disk, and what a watcher wrote down.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,8 @@ use ometria_simulator::{
     ErrorShape, Fault as OmetriaFault, FaultRule, OmetriaSimulator, Rejected, Rejection, Rules,
     When as OmetriaWhen,
 };
+
+use sync_core::Key;
 
 use crate::people::People;
 use crate::rows::RowStore;
@@ -33,8 +35,44 @@ pub(crate) struct World {
     pub(crate) rows: BTreeMap<usize, Arc<RowStore>>,
     people: Mutex<People>,
     runs: Mutex<HashMap<usize, Vec<RunTimes>>>,
-    violation: Mutex<Option<String>>,
+    violation: Mutex<Option<Violation>>,
+    acknowledged: Mutex<HashSet<(usize, Key)>>,
     frozen: AtomicBool,
+}
+
+/// Something that must never be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which promise was broken.
+    pub kind: Kind,
+    /// How, with ids.
+    pub what: String,
+}
+
+/// What an importer promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A checkpoint is never ahead of what the sink took.
+    Checkpoint,
+    /// Nobody who opted out is opted in.
+    Consent,
+    /// Never more requests in flight than the account has connections.
+    Connections,
+    /// Once the world stands still, one more pass makes the sink equal to the source.
+    Ending,
+    /// When nothing changed, nothing is sent.
+    Idle,
+    /// Runs end, and without anything in their way they end well.
+    Progress,
+    /// None of the importer's: the simulation itself does not work.
+    Simulation,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.what)
+    }
 }
 
 /// When a run of an import began and, if it was complete, when it ended.
@@ -97,6 +135,7 @@ impl World {
             people: Mutex::new(people),
             runs: Mutex::default(),
             violation: Mutex::default(),
+            acknowledged: Mutex::default(),
             frozen: AtomicBool::new(false),
             scenario,
         });
@@ -151,12 +190,22 @@ impl World {
     }
 
     /// Writes down what must never be. The first counts.
-    pub(crate) fn fail(&self, what: String) {
+    pub(crate) fn fail(&self, kind: Kind, what: String) {
         self.trace.line(format_args!("VIOLATION: {what}"));
-        lock(&self.violation).get_or_insert(what);
+        lock(&self.violation).get_or_insert(Violation { kind, what });
     }
 
-    pub(crate) fn violation(&self) -> Option<String> {
+    /// Notes which records an import's state says were delivered.
+    pub(crate) fn acknowledged(&self, import: usize, keys: impl Iterator<Item = Key>) {
+        lock(&self.acknowledged).extend(keys.map(|key| (import, key)));
+    }
+
+    /// Whether an import's state ever said that this record was delivered.
+    pub(crate) fn was_acknowledged(&self, import: usize, key: &Key) -> bool {
+        lock(&self.acknowledged).contains(&(import, key.clone()))
+    }
+
+    pub(crate) fn violation(&self) -> Option<Violation> {
         lock(&self.violation).clone()
     }
 

@@ -63,7 +63,7 @@ fn main() -> io::Result<ExitCode> {
                     if let Some(violation) = history.violation {
                         failures.fetch_add(1, Ordering::Relaxed);
                         let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                        failed.push((seed, violation));
+                        failed.push((seed, violation.to_string()));
                     }
                 }
             });
@@ -94,6 +94,8 @@ fn explain(out: &mut impl Write, seed: u64, args: &Args) -> io::Result<()> {
     for line in &history.trace {
         writeln!(out, "{line}")?;
     }
-    let violation = history.violation.as_deref().unwrap_or("not seen again");
-    writeln!(out, "\nseed {seed}: {violation}\n")
+    match history.violation {
+        Some(violation) => writeln!(out, "\nseed {seed}: {violation}\n"),
+        None => writeln!(out, "\nseed {seed}: not seen again\n"),
+    }
 }

@@ -8,7 +8,7 @@ use ometria_simulator::{Claim, ConsentChange};
 use crate::people::{OptOut, People};
 use crate::process::{PASSES, collection};
 use crate::scenario::SinkKind;
-use crate::world::World;
+use crate::world::{Kind, World};
 
 /// Goes through everything that ever happened to anybody's consent at Ometria.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn nobody_was_opted_in_again(world: &World) {
             may_mail = change.profile;
             let claims_in = change.claim == Some(Claim::OptedIn);
             if claims_in && change.forced {
-                world.fail("an opt-in was forced".to_owned());
+                world.fail(Kind::Consent, "an opt-in was forced".to_owned());
                 return;
             }
             if !becomes_in && !claims_in {
@@ -32,7 +32,7 @@ pub(crate) fn nobody_was_opted_in_again(world: &World) {
             }
             if let Some(out) = stands_against(world, &people, address, &change) {
                 let what = if becomes_in { "opted in" } else { "claimed to be opted in" };
-                world.fail(format!(
+                world.fail(Kind::Consent, format!(
                     "{what} at {} by listing {:?} of {:?}, though {} had opted out of audience {} at {}",
                     change.at,
                     change.id,
@@ -56,11 +56,19 @@ fn stands_against<'a>(
 ) -> Option<&'a OptOut> {
     let began = began(world, change)?;
     people.outs.iter().filter(|out| out.address == address).find(|out| {
-        let newer =
-            |at: DateTime<Utc>| at > out.at && at <= change.at;
+        if importer_of(world, out.audience).is_none() {
+            return false;
+        }
+        let newer = |at: DateTime<Utc>| at > out.at && at <= change.at;
         let opted_in = people.ins.iter().any(|into| into.address == address && newer(into.at));
         !opted_in && (showed(world, out, began, change.at) || was_seen(world, out, began))
     })
+}
+
+/// The import of an audience's contacts.
+fn importer_of(world: &World, audience: usize) -> Option<usize> {
+    let imports = &mut world.scenario.imports.iter();
+    imports.position(|import| import.sink == SinkKind::Contacts && import.audience == audience)
 }
 
 /// When the run began that sent this.
@@ -80,10 +88,7 @@ fn showed(world: &World, out: &OptOut, began: DateTime<Utc>, at: DateTime<Utc>) 
 
 /// Whether a run of the audience that was complete before this one saw it.
 fn was_seen(world: &World, out: &OptOut, began: DateTime<Utc>) -> bool {
-    let main = world.scenario.imports.iter().position(|import| {
-        import.sink == SinkKind::Contacts && import.audience == out.audience
-    });
-    let runs = [main, Some(PASSES + out.audience)].into_iter().flatten();
+    let runs = [importer_of(world, out.audience), Some(PASSES + out.audience)].into_iter().flatten();
     runs.flat_map(|import| world.runs(import)).any(|run| {
         world.shows(out.touched) <= run.began
             && run.completed.is_some_and(|completed| {
