@@ -276,6 +276,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn debug_shows_no_key() {
+        let config = Config::new("state")
+            .with_mailchimp(MailchimpAccount::new("marker-us6"))
+            .with_ometria(OmetriaAccount::new("marker"));
+        assert!(!format!("{config:?}").contains("marker"));
+    }
+
+    #[test]
     fn plain_http_is_for_this_machine_only() {
         for good in [
             "https://api.example.com/v2",

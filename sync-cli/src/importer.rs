@@ -293,13 +293,6 @@ pub async fn check(config: Config) -> Result<Vec<(ImportId, Result<()>)>> {
     Ok(plans.into_iter().map(|plan| plan.id).zip(answers).collect())
 }
 
-/// Whether every run did all that it should.
-pub fn all_complete(records: &[RunRecord]) -> bool {
-    records
-        .iter()
-        .all(|record| record.outcome == Some(Outcome::Complete))
-}
-
 impl ImporterBuilder {
     /// Hears what happens in every run. May be called several times.
     #[must_use]

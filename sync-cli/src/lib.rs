@@ -36,4 +36,4 @@ pub use config::{
     MailchimpAccount, MetricsAddress, OmetriaAccount, Profile, Reading, Settings, SinkChoice,
     check_list_id, format_interval, parse_base_url, parse_interval,
 };
-pub use importer::{Importer, ImporterBuilder, Served, all_complete, check};
+pub use importer::{Importer, ImporterBuilder, Served, check};

@@ -20,6 +20,12 @@ pub(super) async fn run(
     let importer = open(&watch, settings.config.clone()).await?;
     if arguments.once {
         let records = importer.run_once(stop).await?;
+        if records.is_empty() {
+            print(
+                Stream::Stderr,
+                "nothing to run: every import that was meant is paused\n",
+            );
+        }
         print(
             report_stream(&importer, &settings.config),
             &runs_table(&records),

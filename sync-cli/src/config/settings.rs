@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sync_core::Schedule;
+use sync_ometria::ConsentSettings;
 
 use super::environment::Environment;
 use super::error::ConfigError;
@@ -235,6 +236,13 @@ impl Settings {
         file.consent
             .validate()
             .map_err(|error| invalid("consent", error))?;
+        if file.consent.account != ConsentSettings::default().account {
+            return Err(ConfigError::new(
+                layers.entry("consent.account"),
+                "the account's own name is taken for it",
+                "remove the line",
+            ));
+        }
         config.mapping = file.mapping;
         config.contact = file.contact;
         config.consent = file.consent;

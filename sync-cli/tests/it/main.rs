@@ -1,5 +1,8 @@
 //! The program as its users meet it: arguments, environment, files, signals and exit codes.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
 
 mod consent;
 mod demo;

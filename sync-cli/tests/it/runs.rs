@@ -1,6 +1,6 @@
 //! One pass, from the command line to both APIs.
 
-use mailchimp_simulator::Status;
+use mailchimp_simulator::{Fault, Rule, Status};
 use ometria_simulator::{Rejected, Rejection};
 
 use crate::simulated::{LIST, OMETRIA_KEY, Simulated};
@@ -209,4 +209,70 @@ async fn verify_says_whether_both_ends_agree() {
     let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(found[0]["stale"], 1, "{found}");
     assert_eq!(simulated.ometria.pushed(), pushed, "verify sends nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_cannot_be_read_leaves_the_others_alone_and_is_read_first_later() {
+    let simulated = Simulated::start().await;
+    simulated.audience(LIST, 300);
+    simulated.mailchimp.faults().add(
+        Rule::new(Fault::Status5xxHtml(400))
+            .on("GET /lists/{list_id}/members")
+            .when(|request| request.parameter("status") == Some("archived")),
+    );
+    let place = simulated.place();
+    let text = place.run(&["run", LIST, "--once"]).with_code(3);
+    assert!(
+        text.contains("partial") && text.contains("window could not be read"),
+        "{text}"
+    );
+    let listings = simulated.ometria.listing_count();
+    assert!(
+        listings > 200 && listings < 300,
+        "{listings} of 300 were delivered"
+    );
+
+    simulated.mailchimp.faults().clear();
+    place.run(&["run", "--once"]).with_code(0);
+    assert_eq!(simulated.ometria.listing_count(), 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_uses_the_accounts_that_its_entry_names() {
+    let simulated = Simulated::start().await;
+    simulated.audience(LIST, 40);
+    let mut place = simulated.place();
+    place.unset("MAILCHIMP_API_KEY").unset("MAILCHIMP_BASE_URL");
+    place.unset("OMETRIA_API_KEY").unset("OMETRIA_BASE_URL");
+    place
+        .set("MAILCHIMP_API_KEY_BRAND", crate::simulated::MAILCHIMP_KEY)
+        .set("MAILCHIMP_BASE_URL_BRAND", simulated.mailchimp_url())
+        .set("OMETRIA_API_KEY_SHOP", OMETRIA_KEY)
+        .set("OMETRIA_BASE_URL_SHOP", simulated.ometria_url());
+    std::fs::create_dir(place.path().join("state")).unwrap();
+    let entry = format!(
+        "[{{\"list_id\": \"{LIST}\", \"account\": \"brand\", \"sink\": \"ometria:shop\"}}]"
+    );
+    place.write("state/state.json", &entry);
+    place.run(&["run", "--once"]).with_code(0);
+    assert_eq!(simulated.ometria.listing_count(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_import_rests() {
+    let simulated = Simulated::start().await;
+    simulated.audience(LIST, 40);
+    let place = simulated.place();
+    std::fs::create_dir(place.path().join("state")).unwrap();
+    place.write(
+        "state/state.json",
+        &format!("[{{\"list_id\": \"{LIST}\", \"paused\": true}}]"),
+    );
+    assert!(
+        place
+            .run(&["run", "--once"])
+            .with_code(0)
+            .contains("paused")
+    );
+    assert_eq!(simulated.ometria.pushed(), 0);
 }

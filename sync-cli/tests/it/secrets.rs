@@ -61,10 +61,17 @@ async fn keys_and_addresses_stay_out_of_everything_written() {
         ended.with_code(3);
         assert_clean("stdout", ended.stdout.as_bytes());
         assert_clean("stderr", ended.stderr.as_bytes());
-        assert!(
-            place.read(&file).contains("run finished"),
-            "the log was written"
-        );
+        let log = place.read(&file);
+        assert!(log.contains("run finished"), "the log was written");
+        if format == "json" {
+            for line in log.lines() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                assert!(
+                    line["level"].is_string() && line["message"].is_string(),
+                    "{line}"
+                );
+            }
+        }
         // A minute ago: the run stays a little behind the server's clock.
         let past = SystemClock.now() - TimeDelta::minutes(1);
         audience.at(past).unsubscribe(&member).unwrap();

@@ -76,6 +76,43 @@ async fn a_signal_in_the_middle_of_a_run_loses_nothing() {
     assert_eq!(simulated.ometria.listing_count(), 20_000);
 }
 
+/// So does a kill: what was committed stays, the rest is read again.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_run_goes_on_from_its_last_commit() {
+    let simulated = Simulated::with(
+        crate::simulated::MAILCHIMP_KEY,
+        crate::simulated::OMETRIA_KEY,
+        |settings| settings.latency = std::time::Duration::from_millis(100),
+    )
+    .await;
+    simulated.audience(LIST, 20_000);
+    let mut place = simulated.place();
+    place.set("SYNC_LOG", "debug");
+    place.write(
+        "sync.toml",
+        "[mailchimp]\nmax_connections = 1\n[ometria]\npush_rate = 1000\n[delivery]\ncommit_records = 2000\n",
+    );
+    let mut run = place.start(&["run", LIST, "--once"]);
+    run.line_with("committed");
+    run.signal("KILL");
+    run.wait();
+
+    let text = place.run(&["run", "--once"]).with_code(0);
+    assert!(text.contains("earlier runs were killed"), "{text}");
+    assert_eq!(simulated.ometria.listing_count(), 20_000);
+    let history = place.run(&["history"]).with_code(0);
+    assert!(history.contains("interrupted"), "{history}");
+    let finished = text
+        .lines()
+        .find(|line| line.contains("run finished"))
+        .unwrap();
+    assert!(
+        !finished.contains("read=20000"),
+        "what was committed is not read again: {finished}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn controller_quit_ends_it() {
     let simulated = Simulated::start().await;
