@@ -27,6 +27,9 @@ const SPLIT_UP_TO: usize = 40;
 /// Failed requests in a row, on whatever window, after which nothing more is tried.
 const MOST_FAILURES_IN_ROW: u32 = 24;
 
+/// Failing windows beyond this number are no more halved: then it is not one bad place.
+const MOST_HALVED: usize = 8;
+
 /// Good pages after which a shrunk page size is doubled again.
 const GROW_AFTER: u32 = 8;
 
@@ -533,7 +536,12 @@ impl Plan {
     }
 
     fn halve(&mut self, id: u32) {
-        let room = self.windows.len() < SPLIT_UP_TO;
+        let failing = self
+            .windows
+            .values()
+            .filter(|window| window.state != State::Ready)
+            .count();
+        let room = self.windows.len() < SPLIT_UP_TO && failing < MOST_HALVED;
         let Some(window) = self.windows.get_mut(&id).filter(|_| room) else {
             return;
         };

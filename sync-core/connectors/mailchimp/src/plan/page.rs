@@ -65,30 +65,39 @@ pub(crate) enum Defect {
     Reordered,
 }
 
+/// Pages that must agree before a window is asked for in the narrower form: one odd answer must not cost a second.
+const PROOFS: u8 = 2;
+
 /// What was learned about the two time filters.
 ///
 /// Documentation and what was seen on the live API say: `since` leaves out its own second, `before` includes it. A wrong
 /// belief must not cost members, so a window `(since, before]` is asked for in the form that contains it either way,
-/// until a row proves that the narrower form does.
+/// until rows prove that the narrower form does.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Filters {
-    since_includes: bool,
-    before_includes: bool,
+    /// Pages with rows of the second asked for as `since`.
+    since_included: u8,
+    /// Pages with rows of the second asked for as `before`.
+    before_included: u8,
 }
 
 impl Filters {
     /// What to ask for to get all of `(since, before]`.
     pub(super) fn asked(self, since: Option<i64>, before: i64) -> (Option<i64>, i64) {
+        let since_includes = self.since_included >= PROOFS;
+        let before_includes = self.before_included >= PROOFS;
         (
-            since.map(|second| second + i64::from(self.since_includes)),
-            before + i64::from(!self.before_includes),
+            since.map(|second| second + i64::from(since_includes)),
+            before + i64::from(!before_includes),
         )
     }
 
     /// Learns from rows that came for an asked `since` and `before`.
     fn learn(&mut self, asked_since: Option<i64>, asked_before: i64, rows: &[Row]) {
-        self.since_includes |= rows.first().is_some_and(|row| Some(row.at) == asked_since);
-        self.before_includes |= rows.last().is_some_and(|row| row.at == asked_before);
+        let since = rows.first().is_some_and(|row| Some(row.at) == asked_since);
+        let before = rows.last().is_some_and(|row| row.at == asked_before);
+        self.since_included = self.since_included.saturating_add(u8::from(since));
+        self.before_included = self.before_included.saturating_add(u8::from(before));
     }
 }
 

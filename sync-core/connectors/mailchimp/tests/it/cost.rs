@@ -40,7 +40,6 @@ async fn assert_cheap(spread: Spread) {
         delivered.count
     );
     assert!(requests * 100 <= pages * 110, "{cost}");
-    eprintln!("{cost}");
     assert!(rounds <= pages as f64 / 10.0 * 1.05 + 5.0, "{cost}");
     assert!(api.simulator.stats().max_in_flight <= 10);
     assert_eq!(api.simulator.stats().throttled, 0);

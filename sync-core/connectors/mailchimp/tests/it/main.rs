@@ -2,6 +2,8 @@
 
 mod api;
 mod changes;
+mod conformance;
 mod cost;
+mod errors;
 mod faults;
 mod source;

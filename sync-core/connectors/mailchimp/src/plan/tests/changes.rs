@@ -77,7 +77,7 @@ fn live(seed: u64, quirks: Quirks) -> Result<Vec<Report>, String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(std::env::var("FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(1_500)))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn nothing_is_lost_whatever_changes_and_dies(
@@ -93,6 +93,40 @@ proptest! {
         if let Err(missing) = live(seed, quirks) {
             prop_assert!(false, "{}", missing);
         }
+    }
+}
+
+#[test]
+fn histories_that_once_lost_somebody_lose_nobody() {
+    for (seed, clamp) in [
+        (6_629_367_071_999_493_866, 37),
+        (12_746_919_979_978_024_260, 37),
+        (3_479_836_431_097_544_136, 50),
+    ] {
+        let quirks = Quirks {
+            since_includes: true,
+            before_includes: false,
+            clamp,
+            totals: Totals::Missing,
+            ..Quirks::default()
+        };
+        assert_eq!(live(seed, quirks).err(), None);
+    }
+}
+
+#[test]
+fn a_member_that_changes_its_place_among_ties_is_not_lost() {
+    for seed in 0..100 {
+        let mut server = Server::new(2_000, std::iter::repeat_n(1_000, 400));
+        server.quirks.jumps = true;
+        let mut sink = Sink::new();
+        let mut run = Run::new(&mut server, &mut sink, seed);
+        run.page_size = 40;
+        let progress = run
+            .read(&From::Nothing { skip: 0 })
+            .progress
+            .expect("progress");
+        assert_eq!(missing(&server, &sink, &progress), None, "seed {seed}");
     }
 }
 
@@ -153,16 +187,35 @@ fn the_net_catches_offset_paging() {
 
 #[test]
 fn a_second_whose_members_leave_while_it_is_read_is_still_complete() {
-    for seed in 0..200 {
-        let mut server = Server::new(2_000, std::iter::repeat_n(1_000, 600));
+    for seed in 0..150 {
+        let mut rng = Rng::with_seed(seed);
+        let neighbours = [0, 0, 30, 500][rng.usize(..4)];
+        let times =
+            (0..700).map(|n| 1_000 + i64::from(n < neighbours) - i64::from(n < neighbours / 2));
+        let mut server = Server::new(2_000, times);
+        server.quirks.since_includes = rng.u8(..4) == 0;
+        server.quirks.before_includes = rng.u8(..4) > 0;
+        server.quirks.totals = if rng.u8(..4) == 0 {
+            Totals::Missing
+        } else {
+            Totals::Right
+        };
         let mut sink = Sink::new();
-        let mut run = Run::new(&mut server, &mut sink, seed);
-        (run.page_size, run.workers, run.changes) = (20, 6, 40);
-        let progress = run
-            .read(&From::Nothing { skip: 0 })
-            .progress
-            .expect("progress");
-        assert_eq!(missing(&server, &sink, &progress), None, "seed {seed}");
+        let mut from = From::Nothing { skip: 0 };
+        for changes in [[3, 30, 60][rng.usize(..3)], 0] {
+            let mut run = Run::new(&mut server, &mut sink, rng.u64(..));
+            run.page_size = [10, 20, 64][rng.usize(..3)];
+            run.workers = rng.usize(1..=10);
+            run.changes = changes;
+            let progress = run.read(&from).progress.expect("progress");
+            assert_eq!(missing(&server, &sink, &progress), None, "seed {seed}");
+            server.now += 10;
+            from = From::Progress(progress);
+        }
+        assert!(
+            matches!(from, From::Progress(progress) if progress.open.is_empty()),
+            "seed {seed}"
+        );
     }
 }
 

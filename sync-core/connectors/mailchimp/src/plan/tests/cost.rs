@@ -58,7 +58,8 @@ fn cost(server: &Server, from: &From) -> Cost {
     cost
 }
 
-/// At most 1.10 times the pages, and 1.15 times the rounds ten connections need at best.
+/// At most 1.10 times the pages; at most 1.05 times the rounds that ten connections need at best, and five to find out what
+/// there is to do. For a million members that is 1.10 times the best.
 fn assert_cheap(shape: &str, times: impl IntoIterator<Item = i64>) {
     let server = Server::new(40_000_000, times);
     let pages = server.members.len().div_ceil(SIZE as usize);
@@ -68,10 +69,10 @@ fn assert_cheap(shape: &str, times: impl IntoIterator<Item = i64>) {
         cost.requests, cost.rounds
     );
     assert!(cost.requests * 100 <= pages * 110, "{report}");
-    assert!(cost.rounds * 1000 <= pages * 115, "{report}");
+    assert!(cost.rounds * 1000 <= pages * 105 + 5_000, "{report}");
 }
 
-const MEMBERS: i64 = 1_000_000;
+const MEMBERS: i64 = 400_000;
 
 #[test]
 fn members_spread_evenly_are_read_at_nearly_the_ideal_cost() {

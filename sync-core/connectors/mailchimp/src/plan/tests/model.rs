@@ -25,6 +25,8 @@ pub(super) struct Quirks {
     pub(super) totals: Totals,
     /// Members of one second come in another order with each answer.
     pub(super) shuffles: bool,
+    /// The last member moves to the front of the list once, without having changed.
+    pub(super) jumps: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +45,7 @@ impl Default for Quirks {
             clamp: usize::MAX,
             totals: Totals::Right,
             shuffles: false,
+            jumps: false,
         }
     }
 }
@@ -237,6 +240,10 @@ impl<'a> Run<'a> {
             }
             if self.rng.u8(..100) < self.changes {
                 self.server.change(&mut self.rng);
+            }
+            if self.server.quirks.jumps && self.rng.u8(..10) == 0 {
+                self.server.quirks.jumps = false;
+                self.server.members.rotate_right(1);
             }
             let step = self.rng.usize(..sent.len() + answered.len());
             if step < sent.len() {
