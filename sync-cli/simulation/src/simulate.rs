@@ -168,6 +168,8 @@ async fn end(world: &Arc<World>, disk: &mut Disk, bug: Option<Bug>) -> Result<()
     oracle::sink_equals_source(world);
     oracle::nobody_was_opted_in_again(world);
     if world.violation().is_none() {
+        // Opt-outs that one audience took back in the last pass free members of another, in the next.
+        process.run_once(&Shutdown::never()).await;
         let idle = process.run_once(&Shutdown::never()).await;
         must_be_complete(world, &idle, "an idle run");
         if let Some(record) = idle.iter().find(|record| record.counts.accepted > 0) {

@@ -86,7 +86,7 @@ impl mailchimp_client::Transport for MailchimpWire {
         let reply = self.world.mailchimp.handle(request);
         self.world.trace.line(format_args!(
             "mailchimp {} -> {}",
-            asked.path_and_query().map_or("", |path| path.as_str()),
+            without_fields(&asked),
             shown(&reply.outcome),
         ));
         let broken = |kind| Err(mailchimp_client::TransportError::new(kind));
@@ -133,6 +133,13 @@ impl ometria_client::Transport for OmetriaWire {
             Outcome::Hang => std::future::pending().await,
         }
     }
+}
+
+/// Path and query, but for the long lists of fields.
+fn without_fields(asked: &http::Uri) -> String {
+    let query = asked.query().unwrap_or_default().split('&');
+    let short: Vec<&str> = query.filter(|pair| !pair.contains("fields=")).collect();
+    format!("{}?{}", asked.path(), short.join("&"))
 }
 
 fn shown(outcome: &Outcome) -> String {

@@ -1,7 +1,8 @@
 //! Everything outside the importer: both services, the people, the clocks, the disk, and what a watcher wrote down.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,7 +37,7 @@ pub(crate) struct World {
     people: Mutex<People>,
     runs: Mutex<HashMap<usize, Vec<RunTimes>>>,
     violation: Mutex<Option<Violation>>,
-    acknowledged: Mutex<HashSet<(usize, Key)>>,
+    acknowledged: Mutex<HashMap<(usize, Key), Vec<DateTime<Utc>>>>,
     frozen: AtomicBool,
 }
 
@@ -195,14 +196,25 @@ impl World {
         lock(&self.violation).get_or_insert(Violation { kind, what });
     }
 
-    /// Notes which records an import's state says were delivered.
+    /// Notes which records an import's state says were delivered, now.
     pub(crate) fn acknowledged(&self, import: usize, keys: impl Iterator<Item = Key>) {
-        lock(&self.acknowledged).extend(keys.map(|key| (import, key)));
+        let now = self.time.server();
+        let mut acknowledged = lock(&self.acknowledged);
+        for key in keys {
+            acknowledged.entry((import, key)).or_default().push(now);
+        }
     }
 
-    /// Whether an import's state ever said that this record was delivered.
-    pub(crate) fn was_acknowledged(&self, import: usize, key: &Key) -> bool {
-        lock(&self.acknowledged).contains(&(import, key.clone()))
+    /// Whether an import's state said within this time that it delivered this record.
+    pub(crate) fn was_acknowledged(
+        &self,
+        import: usize,
+        key: &Key,
+        within: RangeInclusive<DateTime<Utc>>,
+    ) -> bool {
+        let acknowledged = lock(&self.acknowledged);
+        let times = acknowledged.get(&(import, key.clone()));
+        times.is_some_and(|times| times.iter().any(|time| within.contains(time)))
     }
 
     pub(crate) fn violation(&self) -> Option<Violation> {

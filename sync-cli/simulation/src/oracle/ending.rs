@@ -1,5 +1,6 @@
 //! Once the world stands still and one more run is over, the sink is what the source is.
 
+use chrono::{DateTime, Utc};
 use ometria_simulator::Claim;
 use serde_json::Value;
 use sync_core::Key;
@@ -54,12 +55,13 @@ fn nobody_else_is(world: &World, index: usize) -> Option<String> {
     let plan = world.scenario.imports.get(index)?;
     let people = world.people();
     let present = &people.audiences[plan.audience];
+    let ever = DateTime::<Utc>::MIN_UTC..=DateTime::<Utc>::MAX_UTC;
     match plan.sink {
         SinkKind::Rows => {
             let rows = world.rows.get(&index)?.all();
             let extra = rows
                 .keys()
-                .filter(|key| world.was_acknowledged(index, key))
+                .filter(|key| world.was_acknowledged(index, key, ever.clone()))
                 .find(|key| !present.contains_key(key.as_str()))?;
             Some(format!("{extra} is gone from the source and still there"))
         }
@@ -69,7 +71,7 @@ fn nobody_else_is(world: &World, index: usize) -> Option<String> {
                 world.ometria.listings().into_iter().filter(|it| it.collection == collection);
             let mut gone = of_audience.filter(|listing| {
                 let contact = listing.id.split('~').next().unwrap_or_default();
-                !present.contains_key(contact) && world.was_acknowledged(index, &Key::new(contact))
+                !present.contains_key(contact) && world.was_acknowledged(index, &Key::new(contact), ever.clone())
             });
             let still = gone.find(|listing| listing.claim != Some(Claim::OptedOut))?;
             Some(format!("{} is gone from the source and claims {:?}", still.id, still.claim))
