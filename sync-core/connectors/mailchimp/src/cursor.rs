@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sync_core::{Cursor, Error, ErrorKind, Position as Start, Result};
 
-use crate::plan::{MOST_WINDOWS, Open, Position, Sweep};
+use crate::plan::{MOST_WINDOWS, OVERLAP, Open, Position, Sweep};
 use crate::settings::StatusFilter;
 
 /// The form of cursors written now.
@@ -16,6 +16,12 @@ pub(crate) struct Progress {
     pub(crate) until: i64,
     pub(crate) open: Vec<Open>,
 }
+
+/// More windows than this were never written.
+const LARGEST_CURSOR: usize = 1_000;
+
+/// No second and no audience has more members.
+const MOST_MEMBERS: u64 = 1 << 40;
 
 /// Where the next run begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +56,12 @@ impl From {
         let (since, skip, open) = match self {
             Self::Nothing { skip } => (None, *skip, &[][..]),
             // A bound before the last one (another server's clock) is kept to: then more is read again, and none lost.
-            Self::Progress(progress) => (
-                Some(progress.until.min(bound) - lookback),
-                0,
-                progress.open.as_slice(),
-            ),
+            Self::Progress(progress) => {
+                let since = progress.until.min(bound) - lookback;
+                // Nothing changed before 1970, and times before it are no times to the API.
+                let since = Some(since).filter(|&since| since > 0);
+                (since, 0, progress.open.as_slice())
+            }
         };
         let mut windows = Vec::new();
         for &sweep in sweeps(status) {
@@ -63,13 +70,11 @@ impl From {
                 .filter(|open| open.sweep == sweep)
                 .cloned()
                 .collect();
-            if let Some(since) = since {
-                // What the new window covers needs no other.
-                for open in &mut open {
-                    open.before = open.before.min(since);
-                }
-                open.retain(|open| open.position.since.is_none_or(|from| from < open.before));
+            // What the new window covers needs no other.
+            for open in &mut open {
+                open.before = open.before.min(since.unwrap_or(i64::MIN));
             }
+            open.retain(|open| open.position.since.unwrap_or(0) < open.before);
             let position = Position {
                 since,
                 ..Position::default()
@@ -226,6 +231,8 @@ impl Stored {
             .into_iter()
             .map(StoredWindow::into_open)
             .collect();
+        let open =
+            open.filter(|open| open.len() <= LARGEST_CURSOR && to_time(stored.until).is_some());
         let open = open.ok_or_else(|| wrong("damaged; reset the import"))?;
         Ok(Progress {
             until: stored.until,
@@ -253,21 +260,234 @@ impl std::convert::From<Open> for StoredWindow {
 }
 
 impl StoredWindow {
+    /// `None` if this cannot have been written.
     fn into_open(self) -> Option<Open> {
         let tail: Result<Vec<u64>, _> = self
             .tail
             .iter()
             .map(|id| u64::from_str_radix(id, 16))
             .collect();
-        Some(Open {
-            sweep: Sweep::parse(&self.sweep)?,
-            position: Position {
-                since: self.since,
-                taken: self.taken,
-                tail: tail.ok()?,
-            },
+        let times = self.since.into_iter().chain([self.before]);
+        let plausible = times.map(to_time).all(|time| time.is_some())
+            && self.tail.len() <= OVERLAP
+            && self.taken.max(self.skip) <= MOST_MEMBERS;
+        let position = Position {
+            since: self.since,
+            taken: self.taken,
+            tail: tail.ok()?,
+        };
+        let sweep = Sweep::parse(&self.sweep)?;
+        plausible.then_some(Open {
+            sweep,
+            position,
             before: self.before,
             skip: self.skip,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn open(since: Option<i64>, before: i64) -> Open {
+        let position = Position {
+            since,
+            ..Position::default()
+        };
+        Open {
+            sweep: Sweep::Listed,
+            position,
+            before,
+            skip: 0,
+        }
+    }
+
+    fn bounds(windows: &[Open]) -> Vec<(Sweep, Option<i64>, i64)> {
+        windows
+            .iter()
+            .map(|open| (open.sweep, open.position.since, open.before))
+            .collect()
+    }
+
+    #[test]
+    fn a_first_run_reads_everything_up_to_the_bound() {
+        let windows = From::Nothing { skip: 7 }.windows(StatusFilter::All, 600, 5_000);
+        let expected = [(Sweep::Listed, None, 5_000), (Sweep::Archived, None, 5_000)];
+        assert_eq!(bounds(&windows), expected);
+        assert_eq!(
+            windows.iter().map(|open| open.skip).collect::<Vec<_>>(),
+            [7, 0]
+        );
+    }
+
+    #[test]
+    fn a_later_run_reads_what_is_open_and_what_came_since() {
+        let progress = Progress {
+            until: 5_000,
+            open: vec![
+                open(Some(100), 200),
+                open(Some(4_000), 5_000),
+                open(Some(4_700), 5_000),
+            ],
+        };
+        let windows = From::Progress(progress).windows(StatusFilter::Unsubscribed, 600, 9_000);
+        assert_eq!(
+            bounds(&windows),
+            [(Sweep::Unsubscribed, Some(4_400), 9_000)]
+        );
+        let progress = Progress {
+            until: 5_000,
+            open: vec![
+                open(Some(100), 200),
+                open(Some(4_000), 5_000),
+                open(Some(4_700), 5_000),
+            ],
+        };
+        let windows = From::Progress(progress).windows(StatusFilter::All, 600, 9_000);
+        let expected = [
+            (Sweep::Listed, Some(100), 200),
+            (Sweep::Listed, Some(4_000), 4_400),
+            (Sweep::Listed, Some(4_400), 9_000),
+            (Sweep::Archived, Some(4_400), 9_000),
+        ];
+        assert_eq!(bounds(&windows), expected);
+    }
+
+    #[test]
+    fn a_bound_before_the_last_one_reads_again_what_lies_before_it() {
+        let progress = Progress {
+            until: 9_000,
+            open: Vec::new(),
+        };
+        let windows = From::Progress(progress).windows(StatusFilter::Unsubscribed, 600, 5_000);
+        assert_eq!(
+            bounds(&windows),
+            [(Sweep::Unsubscribed, Some(4_400), 5_000)]
+        );
+    }
+
+    #[test]
+    fn nothing_is_complete_beyond_the_earliest_open_window() {
+        let until = |open| Progress { until: 500, open }.complete_until();
+        assert_eq!(until(vec![]), Some(500));
+        assert_eq!(
+            until(vec![open(Some(400), 450), open(Some(300), 350)]),
+            Some(300)
+        );
+        assert_eq!(until(vec![open(Some(400), 450), open(None, 350)]), None);
+    }
+
+    #[test]
+    fn the_first_form_is_still_read() {
+        let state = json!({
+            "version": 1, "list_id": "a1", "status": "all", "until": 1_772_366_398,
+            "open": [
+                {"sweep": "listed", "since": null, "before": 1_772_366_398, "skip": 40},
+                {"sweep": "archived", "since": 1_700_000_000, "before": 1_700_000_001,
+                 "taken": 2_000, "tail": ["00000000000000ff", "ffffffffffffffff"]},
+            ],
+        });
+        let cursor = Cursor {
+            state: state.clone(),
+            complete_until: None,
+        };
+        let progress = Stored::decode(&cursor, "a1", StatusFilter::All).expect("version 1");
+        let position = Position {
+            since: Some(1_700_000_000),
+            taken: 2_000,
+            tail: vec![255, u64::MAX],
+        };
+        let archived = Open {
+            sweep: Sweep::Archived,
+            position,
+            before: 1_700_000_001,
+            skip: 0,
+        };
+        let listed = Open {
+            skip: 40,
+            ..open(None, 1_772_366_398)
+        };
+        assert_eq!(progress.open, [listed, archived]);
+        let written = progress
+            .encode("a1", StatusFilter::All)
+            .expect("it can be written");
+        assert_eq!(written.state, state);
+    }
+
+    fn window() -> impl Strategy<Value = Open> {
+        let tail = proptest::collection::vec(any::<u64>(), 0..=OVERLAP);
+        (any::<bool>(), 0..2_000_i64, 1..500_i64, 0..5_000_u64, tail).prop_map(
+            |(archived, since, length, taken, tail)| Open {
+                sweep: if archived {
+                    Sweep::Archived
+                } else {
+                    Sweep::Listed
+                },
+                position: Position {
+                    since: Some(since),
+                    taken,
+                    tail,
+                },
+                before: since + length,
+                skip: 0,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_comes_back(open in proptest::collection::vec(window(), 0..MOST_WINDOWS)) {
+            let mut progress = Progress { until: 3_000, open };
+            progress.open.sort_by_key(|open| (open.sweep, open.position.since, open.before));
+            let cursor = progress.clone().encode("a1", StatusFilter::All).expect("encodes");
+            let back = Stored::decode(&cursor, "a1", StatusFilter::All).expect("decodes");
+            prop_assert_eq!(back, progress);
+        }
+
+        #[test]
+        fn merged_windows_are_few_and_cover_all(
+            open in proptest::collection::vec(window(), 0..100),
+            limit in 2..20_usize,
+        ) {
+            let merged = merge(open.clone(), limit);
+            prop_assert!(merged.len() <= limit);
+            for open in open {
+                let covered = merged.iter().any(|merged| {
+                    merged.sweep == open.sweep
+                        && merged.position.since <= open.position.since
+                        && merged.before >= open.before
+                });
+                prop_assert!(covered, "{:?}", open);
+            }
+        }
+
+        #[test]
+        fn any_json_is_a_cursor_or_an_error(
+            field in "version|list_id|status|until|open|since|before|taken|tail|skip|sweep|other",
+            value in prop_oneof![
+                Just(Value::Null), any::<i64>().prop_map(Value::from), any::<u64>().prop_map(Value::from),
+                ".{0,5}".prop_map(Value::from), Just(json!([])), Just(json!([{}])), Just(json!({})),
+            ],
+        ) {
+            let mut window = json!({"sweep": "listed", "since": 5, "before": 9});
+            let mut state = json!({
+                "version": 1, "list_id": "a1", "status": "all", "until": 90, "open": [],
+            });
+            if state.get(&field).is_some() {
+                state[&field] = value;
+            } else {
+                window[&field] = value;
+                state["open"] = json!([window]);
+            }
+            let start = Start::Cursor(Cursor { state, complete_until: None });
+            if let Ok(from) = From::read(&start, "a1", StatusFilter::All, 0) {
+                let windows = from.windows(StatusFilter::All, 600, 5_000);
+                prop_assert!(windows.iter().all(|open| open.before <= 5_000));
+            }
+        }
     }
 }

@@ -65,6 +65,9 @@ pub(crate) enum Defect {
     Reordered,
 }
 
+/// A count above this is no count: it only must not overflow when added up.
+const LARGEST_TOTAL: u64 = 1 << 40;
+
 /// Pages that must agree before a window is asked for in the narrower form: one odd answer must not cost a second.
 const PROOFS: u8 = 2;
 
@@ -130,6 +133,7 @@ impl<'a> Answer<'a> {
             return Err(Defect::OutOfBounds);
         }
         filters.learn(request.since, request.before, rows);
+        let total = total.map(|total| total.min(LARGEST_TOTAL));
         Ok(Self {
             rows,
             total,

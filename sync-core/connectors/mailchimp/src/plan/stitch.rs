@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// Rows of the same second that two neighbouring pages have in common, when nothing goes wrong.
-pub(super) const OVERLAP: usize = 16;
+pub(crate) const OVERLAP: usize = 16;
 
 /// The least number of common rows that counts as a join. One would do if the order of ties were certain; four in the
 /// right order are no accident.
