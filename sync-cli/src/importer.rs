@@ -16,8 +16,8 @@ use sync_core::{
 };
 use sync_local::LocalState;
 
-use self::compose::Composer;
 pub(crate) use self::compose::OPT_OUTS;
+use self::compose::{Composer, Patience};
 use self::plan::{Plan, missing_key, plans};
 pub use self::service::Served;
 use crate::config::{Config, ConfigError, check_list_id};
@@ -282,7 +282,13 @@ pub async fn check(config: Config) -> Result<Vec<(ImportId, Result<()>)>> {
         return Err(no_audience());
     }
     let plans = active(plans(&entries, &others, &config)?, &config);
-    let composer = Composer::new(config, Arc::new(()), None, Arc::new(SystemClock))?;
+    let composer = Composer::new(
+        config,
+        Arc::new(()),
+        None,
+        Arc::new(SystemClock),
+        Patience::Check,
+    )?;
     // Nothing is remembered of a check.
     let store: Arc<dyn StateStore> = Arc::new(MemoryStateStore::new());
     let imports = plans
@@ -345,7 +351,13 @@ impl ImporterBuilder {
         }
         let directory = config.state.clone();
         let audiences = config.audiences.clone();
-        let composer = Composer::new(config, Arc::new(observers), metrics.as_ref(), clock.clone())?;
+        let composer = Composer::new(
+            config,
+            Arc::new(observers),
+            metrics.as_ref(),
+            clock.clone(),
+            Patience::Run,
+        )?;
         let state = tokio::task::spawn_blocking(move || LocalState::open(directory, &clock))
             .await
             .map_err(|cause| {

@@ -42,8 +42,8 @@ Examples:
   sync-cli run
       The service: every import in state.json on its schedule.
 
-Exit codes: 0 good; 1 a run failed; 2 usage or configuration; 3 finished, with rejected records, windows that could not
-be read, or (verify) differences.";
+Exit codes: 0 good; 1 a run failed; 2 usage or configuration; 3 finished,
+with rejected records, windows that could not be read, or (verify) differences.";
 
 /// Settings that go with every command.
 #[derive(Args, Debug)]
@@ -106,12 +106,13 @@ pub enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  sync-cli run                          every import in state.json, every hour or as it says there
-  sync-cli run 57afe96172 --once        one pass over one audience, then exit: for cron or Kubernetes
-  sync-cli run --once --sink jsonl:out  into files, no Ometria account needed
+  sync-cli run                          the service: all of state.json
+  sync-cli run 57afe96172 --once        one audience, one pass: for cron
+  sync-cli run --once --sink jsonl:out  into files, without Ometria
 
-The service stops on SIGINT, SIGTERM or a file controller.quit in the state directory: it finishes the batch, commits
-and exits 0. A second signal stops it at once; nothing is lost, the next run repeats a little.")]
+The service stops on SIGINT, SIGTERM or a file controller.quit in the state
+directory: it finishes the batch, commits and exits 0. A second signal stops
+it at once; nothing is lost, the next run repeats a little.")]
 pub struct RunArguments {
     /// Audiences to import; each that is not in state.json yet is added [default: those in state.json]
     #[arg(value_name = "LIST_ID")]
@@ -239,7 +240,7 @@ pub enum StateCommand {
     #[command(after_help = "\
 Examples:
   sync-cli state rewind 57afe96172 --to 2024-05-01T00:00:00Z
-  sync-cli state rewind 57afe96172 --to start --resend      read everything and send everything again")]
+  sync-cli state rewind 57afe96172 --to start --resend")]
     Rewind {
         /// Which import
         #[arg(value_name = "IMPORT")]
@@ -340,8 +341,8 @@ pub enum FaultKind {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
-  sync-cli simulate mailchimp --port 9001 --members 100000 --latency 200ms --fault-share 0.02
-prints the variables to set for sync-cli run.")]
+  sync-cli simulate mailchimp --members 100000 --latency 200ms > .env
+It prints the variables that lead sync-cli run to it.")]
 pub struct SimulateMailchimp {
     /// Where it listens and how it misbehaves.
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use std::fmt::Write as _;
-use sync_core::{Key, Result as CoreResult, Shutdown, Verification};
+use sync_core::{ErrorKind, Key, Result as CoreResult, Shutdown, Verification};
 
 use super::args::{ReplayArguments, RunArguments, VerifyArguments};
 use super::exit::{Exit, Failure};
@@ -99,7 +99,12 @@ pub(super) async fn check(settings: Settings) -> Result<Exit, Failure> {
                 exits.push(Exit::Good);
             }
             Err(error) => {
-                let remedy = error.kind().remedy();
+                let remedy = match error.kind() {
+                    ErrorKind::Unavailable => {
+                        "check the address and the network, or try again later"
+                    }
+                    kind => kind.remedy(),
+                };
                 let _ = writeln!(text, "{import}: {}\n    {remedy}", error.chain());
                 exits.push(Exit::of(error.kind()));
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sync_core::{Clock, Position, Reset, StateStore, SystemClock};
+use sync_core::{Clock, Error, ErrorKind, Position, Reset, StateStore, SystemClock};
 use sync_local::LocalState;
 
 use super::args::StateCommand;
@@ -84,12 +84,12 @@ async fn reset(settings: &Settings, import: &str, yes: bool) -> Result<Exit, Fai
     let known = grouped(state.ledger_len(&id.scope()).await?);
     let rejected = grouped(state.rejected_len(&id).await?);
     if !yes {
-        return Err(ConfigError::new(
-            format!("state reset {id}"),
-            format!("it would forget the position, what was sent of {known} records and {rejected} rejected records"),
-            "add --yes to do it",
-        )
-        .into());
+        let problem = format!(
+            "it would forget the position, {known} records that were sent and {rejected} that were rejected; add --yes to do it"
+        );
+        return Err(Error::new(ErrorKind::Config, "reset import", problem)
+            .with("import", &id)
+            .into());
     }
     state.reset(&id, Reset::Everything).await?;
     let text = format!(
@@ -107,8 +107,8 @@ async fn exclusive(settings: &Settings) -> Result<LocalState, Failure> {
         .await
         .map_err(|cause| {
             Failure::from(
-                sync_core::Error::new(
-                    sync_core::ErrorKind::State,
+                Error::new(
+                    ErrorKind::State,
                     "open state directory",
                     "the work was stopped",
                 )

@@ -24,6 +24,18 @@ use crate::telemetry::metrics::Metrics;
 /// Follows an audience's id in the id of the pass that only looks for opt-outs.
 pub(crate) const OPT_OUTS: &str = ":optouts";
 
+/// How long to put up with failing requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as a run should: an outage of half a minute is ridden out.
+    Run,
+    /// Two attempts: somebody waits for the answer.
+    Check,
+}
+
+/// Attempts of a request that somebody waits for.
+const BRIEF: u32 = 2;
+
 /// Builds imports. Whatever imports share lives here: one client for each account with its limits, one turn for each sink
 /// that several write to, one pass for each audience whose opt-outs must be known first.
 pub(crate) struct Composer {
@@ -54,6 +66,7 @@ impl Composer {
         observer: Arc<dyn Observer>,
         metrics: Option<&Arc<Metrics>>,
         clock: Arc<dyn Clock>,
+        patience: Patience,
     ) -> Result<Self> {
         let hooks = Arc::new(WireHooks::new(metrics.cloned()));
         let mut mailchimp: HashMap<String, Mailchimp> = HashMap::new();
@@ -67,7 +80,7 @@ impl Composer {
                 .cloned();
             let client = match twin {
                 Some(client) => client,
-                None => mailchimp_client(name, account, &hooks)?,
+                None => mailchimp_client(name, account, &hooks, patience)?,
             };
             if let Some(metrics) = metrics {
                 let gauge = client.clone();
@@ -77,7 +90,10 @@ impl Composer {
         }
         let mut ometria = HashMap::new();
         for (name, account) in &config.ometria {
-            ometria.insert(name.clone(), ometria_client(name, account, &hooks)?);
+            ometria.insert(
+                name.clone(),
+                ometria_client(name, account, &hooks, patience)?,
+            );
         }
         Ok(Self {
             limit: config.limit.map(Limit::new),
@@ -362,6 +378,7 @@ fn mailchimp_client(
     name: &str,
     account: &MailchimpAccount,
     hooks: &Arc<WireHooks>,
+    patience: Patience,
 ) -> Result<Mailchimp> {
     let mut builder = Mailchimp::builder(account.api_key.expose_secret())
         .max_concurrency(account.max_connections)
@@ -369,6 +386,9 @@ fn mailchimp_client(
         .user_agent(concat!("sync-cli/", env!("CARGO_PKG_VERSION")));
     if let Some(url) = &account.base_url {
         builder = builder.base_url(url.clone());
+    }
+    if patience == Patience::Check {
+        builder = builder.retry(mailchimp_client::RetryPolicy::default().max_attempts(BRIEF));
     }
     builder
         .build()
@@ -379,13 +399,19 @@ fn ometria_client(
     name: &str,
     account: &OmetriaAccount,
     hooks: &Arc<WireHooks>,
+    patience: Patience,
 ) -> Result<OmetriaApi> {
     let key = ApiKey::new(account.api_key.expose_secret())
         .map_err(|error| unusable("ometria", name).caused_by(error))?;
+    let mut retry = ometria_client::RetryPolicy::default();
+    if patience == Patience::Check {
+        retry = retry.max_attempts(BRIEF);
+    }
     match account.profile {
         Profile::PushV2 => {
             let mut builder = Ometria::builder(key)
                 .push_rate(account.push_rate)
+                .retry(retry)
                 .hooks(hooks.clone());
             if let Some(url) = &account.base_url {
                 builder = builder.base_url(url.clone());
@@ -395,6 +421,7 @@ fn ometria_client(
         Profile::Record => {
             let mut builder = RecordClient::builder(key)
                 .header(account.header)
+                .retry(retry)
                 .hooks(hooks.clone());
             if let Some(url) = &account.base_url {
                 builder = builder.base_url(url.clone());

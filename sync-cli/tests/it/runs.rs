@@ -188,6 +188,13 @@ async fn check_tells_wrong_keys_and_missing_audiences_from_an_outage() {
         .set("MAILCHIMP_API_KEY", "wrong-us6");
     place.run(&["check", LIST]).with_code(2);
     place.run(&["run", LIST, "--once"]).with_code(2);
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/3.0", nobody.local_addr().unwrap());
+    drop(nobody);
+    place.set("MAILCHIMP_BASE_URL", url);
+    let text = place.run(&["check", LIST]).with_code(1);
+    assert!(text.contains("try again later"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

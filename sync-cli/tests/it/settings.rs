@@ -162,6 +162,10 @@ fn the_settings_file_is_checked_with_name_and_line() {
             "[mailchimp_accounts.Brand]\n",
             &["mailchimp_accounts.Brand", "lower-case"],
         ),
+        (
+            "[consent]\naccount = \"x\"\n",
+            &["consent.account", "remove"],
+        ),
         ("not toml\n", &["sync.toml line 1"]),
     ] {
         let place = complete();
