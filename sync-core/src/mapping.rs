@@ -65,15 +65,34 @@ impl<Out> Prepared<Out> {
 }
 
 /// The ledger as a mapping sees it: stored entries with this run's own changes on top.
+///
+/// After a run that was cut short while it wrote, the ledger is [in doubt](LedgerView::in_doubt): the sink may have got
+/// newer versions than the entries tell of. Stored fingerprints then read as 0, so that nothing counts as unchanged, and a
+/// mapping that relies on what the sink was told last must allow for more.
 #[derive(Debug)]
 pub struct LedgerView<'a> {
     entries: &'a HashMap<LedgerKey, Option<LedgerEntry>>,
+    in_doubt: bool,
 }
 
 impl<'a> LedgerView<'a> {
     /// A view of these entries; a key that is absent, or present with `None`, has no entry.
     pub fn new(entries: &'a HashMap<LedgerKey, Option<LedgerEntry>>) -> Self {
-        Self { entries }
+        Self {
+            entries,
+            in_doubt: false,
+        }
+    }
+
+    /// The same view, of a ledger that may be behind the sink.
+    #[must_use]
+    pub fn doubted(self, in_doubt: bool) -> Self {
+        Self { in_doubt, ..self }
+    }
+
+    /// Whether the sink may have got more than the entries say.
+    pub fn in_doubt(&self) -> bool {
+        self.in_doubt
     }
 
     /// The entry of a key that was among the lookups.

@@ -24,6 +24,11 @@ impl RunId {
         ))
     }
 
+    /// An id that somebody wrote down.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -127,6 +127,10 @@ pub struct Checkpoint {
     /// When the last complete search for removals began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swept_at: Option<DateTime<Utc>>,
+    /// Whether the sink may have got more than the ledger says, because a run began to write and did not come to its
+    /// commit. The next run then sends again what it would have left out as unchanged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_doubt: bool,
 }
 
 /// A checkpoint with the revision that a commit on top of it must name.

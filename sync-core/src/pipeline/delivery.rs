@@ -29,6 +29,8 @@ pub(super) struct Delivery<'p, R, O> {
     pub(super) checkpoint: Checkpoint,
     pub(super) counts: Counts,
     pub(super) first_failure: Option<Error>,
+    /// Whether an earlier run may have given the sink what the ledger does not know.
+    distrust: bool,
     /// Whether the rejected store may hold anything, so that clearing is worth a write.
     any_rejected: bool,
     /// Where the next commit may move the checkpoint.
@@ -86,6 +88,7 @@ where
             pipeline,
             context,
             revision,
+            distrust: checkpoint.in_doubt,
             checkpoint,
             counts: Counts::default(),
             first_failure: None,
@@ -114,6 +117,10 @@ where
             let batch = match next {
                 Ok(Some(batch)) => batch,
                 Ok(None) => {
+                    if self.counts.failed_parts == 0 {
+                        // Whatever a run that was cut short had sent has now been read and sent again.
+                        self.distrust = false;
+                    }
                     self.commit().await?;
                     return Ok(Outcome::Complete);
                 }
@@ -221,7 +228,7 @@ where
             let prepared = self
                 .pipeline
                 .mapping
-                .prepare(change, &LedgerView::new(&entries));
+                .prepare(change, &LedgerView::new(&entries).doubted(self.distrust));
             self.apply(&mut entries, None, prepared.learned);
             match prepared.action {
                 Action::Send(outgoing) => {
@@ -240,6 +247,7 @@ where
         }
         self.counts.unchanged += unchanged;
         if !records.is_empty() {
+            self.announce().await?;
             match self.pipeline.sink.write(records).await {
                 Ok(report) => report
                     .rejected
@@ -270,7 +278,13 @@ where
                 }
             }
         }
-        let found = self.pipeline.state.ledger(&unknown).await?;
+        let mut found = self.pipeline.state.ledger(&unknown).await?;
+        if self.distrust {
+            found
+                .iter_mut()
+                .flatten()
+                .for_each(|entry| entry.fingerprint = 0);
+        }
         entries.extend(unknown.into_iter().zip(found));
         Ok(entries)
     }
@@ -302,6 +316,37 @@ where
             .insert(key.clone(), RejectedRecord { key, reason, at });
     }
 
+    /// Makes durable, before the sink sees a record, what must not be forgotten if this is the last thing we do: that the
+    /// sink may know more than the ledger, and facts shared with other imports.
+    async fn announce(&mut self) -> Result<()> {
+        let own = self.pipeline.import.scope();
+        let shared: Vec<LedgerChange> = self
+            .interval
+            .ledger
+            .extract_if(.., |(needs, change)| {
+                needs.is_none() && change.at.scope != own
+            })
+            .map(|(_, change)| change)
+            .collect();
+        if self.checkpoint.in_doubt && shared.is_empty() {
+            return Ok(());
+        }
+        self.checkpoint.in_doubt = true;
+        let commit = Commit {
+            checkpoint: self.checkpoint.clone(),
+            ledger: shared,
+            ..Commit::default()
+        };
+        let import = &self.pipeline.import;
+        self.revision = Some(
+            self.pipeline
+                .state
+                .commit(import, self.revision, commit)
+                .await?,
+        );
+        Ok(())
+    }
+
     fn is_due(&self) -> bool {
         let settings = &self.pipeline.settings;
         self.interval
@@ -313,7 +358,10 @@ where
     /// Flushes, then stores everything since the last commit at once.
     pub(super) async fn commit(&mut self) -> Result<()> {
         let begun = Instant::now();
-        let mut checkpoint = self.checkpoint.clone();
+        let mut checkpoint = Checkpoint {
+            in_doubt: self.distrust,
+            ..self.checkpoint.clone()
+        };
         if let Some(position) = &self.resume {
             checkpoint.position = position.clone();
         }

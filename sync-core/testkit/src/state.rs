@@ -83,6 +83,7 @@ fn checkpoint(seconds: i64) -> Checkpoint {
         }),
         binding: Some("source/sink/1".to_owned()),
         swept_at: Some(time(seconds - 1)),
+        in_doubt: seconds % 2 == 1,
     }
 }
 

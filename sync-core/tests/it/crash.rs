@@ -8,7 +8,7 @@ use sync_testkit::{
     removed,
 };
 
-use crate::world::{TestPipeline, World};
+use crate::world::{TestPipeline, World, import};
 
 /// A first load, a change, a removal that only the search finds, and one that reappears.
 fn world() -> World {
@@ -88,4 +88,58 @@ async fn any_failure_or_kill_at_any_call_loses_nothing() {
             assert_eq!(world.delivered(), world.expected(), "call {n}, {fault:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_record_that_went_back_to_what_the_ledger_knows_is_sent_again() {
+    let world = World::new(ScriptedSource::new().batch([present("a", "1"), present("b", "1")]));
+    world.pipeline().run(&Shutdown::never()).await;
+
+    // The second version becomes durable at the sink, and the process is killed before it is written down: the sink's
+    // calls are check, write and the flush that acts and never returns.
+    world.source.push([present("a", "2")]);
+    let plan = FaultPlan::nth(2, Fault::AfterNever);
+    let sink = FaultySink::new(MemorySink::for_handle(&world.sink), plan.clone());
+    let mut killed = world
+        .with(
+            Arc::new(world.source.clone()),
+            Box::new(sink),
+            world.state.clone(),
+        )
+        .build();
+    let never = Shutdown::never();
+    tokio::select! {
+        _ = killed.run(&never) => {}
+        () = plan.strikes() => {}
+    }
+    drop(killed);
+    assert_eq!(plan.log(), ["sink.check", "sink.write", "sink.flush"]);
+    assert_eq!(world.delivered()[0].1, "2");
+
+    // Meanwhile the record went back, and that is all the source knows.
+    let now = ScriptedSource::new().batch([]).batch([present("a", "1")]);
+    let sink = Box::new(MemorySink::for_handle(&world.sink));
+    let mut next = world
+        .with(Arc::new(now.clone()), sink, world.state.clone())
+        .build();
+    let run = next.run(&never).await;
+    assert_eq!(
+        (run.outcome, run.counts.accepted),
+        (Some(Outcome::Complete), 1)
+    );
+    assert_eq!(world.delivered()[0].1, "1");
+
+    // Once that run is through, nothing is in doubt any more.
+    assert!(
+        !world
+            .state
+            .load(&import())
+            .await
+            .unwrap()
+            .unwrap()
+            .checkpoint
+            .in_doubt
+    );
+    now.push([present("a", "1")]);
+    assert_eq!(next.run(&never).await.counts.unchanged, 1);
 }

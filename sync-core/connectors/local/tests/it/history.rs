@@ -10,7 +10,7 @@ use super::Bench;
 /// A complete run that began at this second.
 pub(super) fn run(import: &str, second: i64) -> RunRecord {
     RunRecord {
-        id: RunId::starting_at(time(second)),
+        id: RunId::new(time(second).format("%Y%m%dT%H%M%S%.3fZ").to_string()),
         import: ImportId::new(import),
         started: time(second),
         elapsed: Duration::from_millis(2500),

@@ -31,6 +31,7 @@ async fn a_directory_of_version_1_is_read_and_goes_on() {
         position: Position::Cursor(cursor),
         binding: Some("x".to_owned()),
         swept_at: Some(time(10)),
+        in_doubt: false,
     };
     assert_eq!(
         state.load(&a).await.unwrap(),

@@ -107,21 +107,23 @@ impl Range {
         let rows = &answer.rows[within.clone()];
         let first_second = self.position.since.map(|since| since + 1);
         let continues = answer.offset > 0 && first_second.is_some();
+        let mut joined = 0;
         if continues {
             let here: Vec<u64> = rows
                 .iter()
                 .take_while(|row| Some(row.at) == first_second)
                 .map(|row| row.id)
                 .collect();
-            if !matches!(stitch::join(&self.position.tail, &here), Join::At(_)) {
-                return Ok(self.missed());
+            match stitch::join(&self.position.tail, &here) {
+                Join::At(index) => joined = index,
+                Join::Gap | Join::Reordered => return Ok(self.missed()),
             }
         }
         let mut new = 0_u64;
-        for (row, keep) in rows.iter().zip(&mut keep[within.clone()]) {
-            let known = Some(row.at) == first_second && self.position.tail.contains(&row.id);
-            *keep = !known;
-            new += u64::from(!known);
+        for (index, (row, keep)) in rows.iter().zip(&mut keep[within.clone()]).enumerate() {
+            let in_tail = Some(row.at) == first_second && self.position.tail.contains(&row.id);
+            *keep = index >= joined && !in_tail;
+            new += u64::from(*keep);
         }
         let beyond = within.end < answer.rows.len();
         // Rows before the window say that the page began too early, not that there is nothing after it.

@@ -27,6 +27,9 @@ const MOST_PASSES: u64 = 20;
 /// The largest second of which all ids are held in memory to prove it whole.
 const LARGEST_UNORDERED: u64 = 4_000_000;
 
+/// More rows than any second has: a server that always finds another one must not be listened to for ever.
+const LARGEST_SECOND: u64 = 1 << 28;
+
 /// One second, read by offset on several connections, in pages that overlap.
 ///
 /// The pages may arrive in any order. Only those that join without a gap to the start count as taken; of each page that
@@ -284,6 +287,9 @@ impl Second {
                 let end = self.end;
                 self.waiting
                     .retain(|start, piece| piece.ended || start + piece.ids.len() as u64 > end);
+            }
+            if self.taken > LARGEST_SECOND {
+                return Err(Defect::Miscounted);
             }
             if piece.ended || (nothing_new && piece.ended_if_nothing_new) {
                 return Ok(self.finish());

@@ -1,8 +1,11 @@
 //! A server that fails, lies and sorts badly.
 
+use fastrand::Rng;
+use proptest::prelude::*;
+
 use super::model::{Run, Server, Sink, Totals, missing};
 use crate::cursor::From;
-use crate::plan::{Defect, Event, Open, Plan, Position, Row, Sweep};
+use crate::plan::{Defect, Event, Open, Plan, Position, Request, Row, Sweep};
 
 const START: From = From::Nothing { skip: 0 };
 
@@ -139,4 +142,75 @@ fn a_server_that_fails_always_is_left_alone_soon() {
     );
     let progress = report.progress.expect("progress");
     assert_eq!(progress.complete_until(), None);
+}
+
+/// Answers that have little to do with the question.
+#[derive(Clone, Copy, Debug)]
+enum Nonsense {
+    /// Any rows, sorted or not, inside the window or not.
+    Anything,
+    /// Rows that would be right, but others each time.
+    Plausible,
+    /// The page at offset 0, whatever the offset.
+    IgnoresOffset,
+    /// Always the same page, whatever is asked.
+    IgnoresAll,
+}
+
+fn nonsense(kind: Nonsense, request: &Request, rng: &mut Rng) -> (Vec<Row>, Option<u64>) {
+    let since = request.since.unwrap_or(0);
+    let count = i64::from(request.count);
+    let mut row = |from: i64, to: i64| Row {
+        id: rng.u64(..40),
+        at: rng.i64(from..=to.max(from)),
+    };
+    let rows: Vec<Row> = match kind {
+        Nonsense::Anything => (0..8).map(|_| row(since - 1, request.before + 1)).collect(),
+        Nonsense::Plausible => {
+            let mut rows: Vec<Row> = (0..count).map(|_| row(since + 1, request.before)).collect();
+            rows.sort_by_key(|row| row.at);
+            rows
+        }
+        Nonsense::IgnoresOffset => (0..count)
+            .map(|n| Row {
+                id: n.unsigned_abs(),
+                at: since + 1,
+            })
+            .collect(),
+        Nonsense::IgnoresAll => (0..count)
+            .map(|n| Row {
+                id: n.unsigned_abs(),
+                at: 50,
+            })
+            .collect(),
+    };
+    let total = [None, Some(0), Some(8), Some(90), Some(u64::MAX)][rng.usize(..5)];
+    (rows, total)
+}
+
+proptest! {
+    #[test]
+    fn every_read_ends_whatever_is_answered(
+        seed: u64,
+        workers in 1..=10_usize,
+        kind in prop_oneof![
+            Just(Nonsense::Anything),
+            Just(Nonsense::Plausible),
+            Just(Nonsense::IgnoresOffset),
+            Just(Nonsense::IgnoresAll),
+        ],
+    ) {
+        let mut rng = Rng::with_seed(seed);
+        let mut plan = Plan::new(12, workers, listed(60));
+        let mut requests = 0;
+        while let Some(request) = plan.next_request() {
+            requests += 1;
+            prop_assert!(requests < 5_000, "the read does not end");
+            let (rows, total) = nonsense(kind, &request, &mut rng);
+            plan.on_page(request.id, &rows, total);
+            prop_assert!(plan.open_windows().len() <= 80);
+            let _ = plan.expected_total();
+        }
+        prop_assert!(plan.is_finished());
+    }
 }
