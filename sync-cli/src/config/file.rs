@@ -167,6 +167,7 @@ fn without_values(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use secrecy::ExposeSecret;
 
     use super::*;
@@ -207,6 +208,27 @@ mod tests {
             "metrics = 5\napi_key = secret-us6\n",
         ] {
             assert!(!refused(text).contains("secret"), "{}", refused(text));
+        }
+    }
+
+    proptest! {
+        /// A key that was put in the wrong place is in no message.
+        #[test]
+        fn no_message_quotes_a_value(
+            table in "|\\[mailchimp\\]|\\[ometria\\]|\\[delivery\\]|\\[mapping\\]|\\[consent\\]|\\[\\[x\\]\\]",
+            name in "api_key|base_url|max_connections|push_rate|schedule|list_ids|sweep_interval|id|[a-z]{1,5}",
+            value in "\"MARKER\"|\"MARKER|MARKER|'MARKER'|\\[\"MARKER\"\\]|\\{ a = \"MARKER\" \\}|\"\"\"\nMARKER",
+        ) {
+            let text = format!("{table}\n{name} = {value}\n");
+            if let Err(error) = SettingsFile::parse(&text, Path::new("sync.toml")) {
+                let shown = format!("{error} {error:?}");
+                prop_assert!(!shown.contains("MARKER"), "{}", shown);
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,80}|([a-z_]{1,9} ?= ?[\"0-9a-z\\[\\]]{0,9}\n){0,5}") {
+            let _ = SettingsFile::parse(&text, Path::new("sync.toml"));
         }
     }
 }

@@ -14,4 +14,5 @@ mod runs;
 mod secrets;
 mod service;
 mod settings;
+mod simulate;
 mod simulated;

@@ -1,10 +1,9 @@
 //! Runs the built program in a directory of its own, with no environment but what a test gives.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -81,36 +80,37 @@ impl Place {
         let mut child = self.command(arguments).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let stderr = child.stderr.take().unwrap();
-        let (whole, out) = channel();
-        thread::spawn(move || {
-            let mut text = String::new();
-            let _ = BufReader::new(stdout).read_to_string(&mut text);
-            let _ = whole.send(text);
-        });
-        let (line, lines) = channel();
-        thread::spawn(move || {
-            for read in BufReader::new(stderr).lines() {
-                let Ok(read) = read else { return };
-                if line.send(read).is_err() {
-                    return;
-                }
-            }
-        });
+        let (out, lines) = (lines_of(stdout), lines_of(stderr));
         Started {
             child,
             out,
+            printed: Vec::new(),
             lines,
-            seen: VecDeque::new(),
+            seen: Vec::new(),
         }
     }
+}
+
+fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (line, lines) = channel();
+    thread::spawn(move || {
+        for read in BufReader::new(stream).lines() {
+            let Ok(read) = read else { return };
+            if line.send(read).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// A program that is running. Killed when the test is done with it.
 pub(crate) struct Started {
     child: Child,
     out: Receiver<String>,
+    printed: Vec<String>,
     lines: Receiver<String>,
-    seen: VecDeque<String>,
+    seen: Vec<String>,
 }
 
 impl Started {
@@ -120,7 +120,7 @@ impl Started {
             let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
                 panic!("no line with {text:?} among {:#?}", self.seen);
             };
-            self.seen.push_back(line.clone());
+            self.seen.push(line.clone());
             if line.contains(text) {
                 return line;
             }
@@ -137,21 +137,36 @@ impl Started {
         assert!(status.success());
     }
 
-    /// Waits for the end.
-    pub(crate) fn wait(mut self) -> Ended {
-        let stdout = self
+    /// Waits for the next line on standard output.
+    pub(crate) fn printed_line(&mut self) -> String {
+        let line = self
             .out
             .recv_timeout(PATIENCE)
-            .expect("the program does not end");
-        let mut stderr: Vec<String> = self.seen.drain(..).collect();
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            stderr.push(line);
-        }
+            .expect("nothing more is printed");
+        self.printed.push(line.clone());
+        line
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(mut self) -> Ended {
+        let stdout = rest(&mut self.printed, &self.out);
+        let stderr = rest(&mut self.seen, &self.lines);
         let code = self.child.wait().unwrap().code();
         Ended {
             code,
             stdout,
-            stderr: stderr.join("\n"),
+            stderr,
+        }
+    }
+}
+
+/// All lines until the stream ends.
+fn rest(lines: &mut Vec<String>, stream: &Receiver<String>) -> String {
+    loop {
+        match stream.recv_timeout(PATIENCE) {
+            Ok(line) => lines.push(line),
+            Err(RecvTimeoutError::Disconnected) => return lines.join("\n"),
+            Err(RecvTimeoutError::Timeout) => panic!("the program does not end"),
         }
     }
 }
@@ -168,6 +183,6 @@ impl Ended {
     #[track_caller]
     pub(crate) fn with_code(&self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
-        format!("{}{}", self.stdout, self.stderr)
+        format!("{}\n{}", self.stdout, self.stderr)
     }
 }

@@ -113,6 +113,11 @@ fn words_that_are_not_known_are_refused_with_the_known_ones() {
         &["run", "--once", "--metrics", "8888"],
         &["--metrics", "127.0.0.1:8888"],
     );
+    refused(
+        &place,
+        &["run", "--once", "--log-file", "no/such/log"],
+        &["log file", "no/such/log"],
+    );
     let mut place = complete();
     place.set("OMETRIA_PROFILE", "v3");
     refused(&place, &["run", "--once"], &["OMETRIA_PROFILE", "push-v2"]);
