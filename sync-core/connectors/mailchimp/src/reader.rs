@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use mailchimp_client::{Client, GetList};
+use mailchimp_client::{Client, GetList, TransportErrorKind};
 use sync_core::{Batch, BatchReader, Clock, Cursor, Error, ErrorKind, PartFailure, Result};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -243,8 +243,7 @@ impl<T: Item> Run<T> {
     /// A request failed for good. Some failures end the whole read.
     fn failed(&mut self, request: &Request, reason: NoPage) -> Result<Batch<T>> {
         let failure = match &reason {
-            NoPage::Failed(error) if error.is_timeout_or_server() => Failure::TooMuch,
-            NoPage::Failed(mailchimp_client::Error::TooLarge(_)) => Failure::TooMuch,
+            NoPage::Failed(error) if fewer_rows_may_help(error) => Failure::TooMuch,
             _ => Failure::Other,
         };
         let error = no_page(reason, &self.task.list_id);
@@ -331,6 +330,16 @@ impl<T: Item> Run<T> {
                 Progress { until, open }.encode(&self.task.list_id, self.task.settings.status)
             })
             .transpose()
+    }
+}
+
+/// Whether the size of the page may be why it failed: the server gave up over it, or it broke off on its way.
+fn fewer_rows_may_help(error: &mailchimp_client::Error) -> bool {
+    use mailchimp_client::Error as ClientError;
+    match error {
+        ClientError::TooLarge(_) => true,
+        ClientError::Transport(failure) if failure.kind == TransportErrorKind::Body => true,
+        error => error.is_timeout_or_server(),
     }
 }
 

@@ -70,6 +70,7 @@ async fn pages_the_server_cannot_finish_are_asked_for_in_halves() {
         Fault::GatewayTimeout,
         Fault::Status5xxHtml(504),
         Fault::Hang,
+        Fault::CutBody,
     ] {
         let api = Api::new(|_| {});
         let audience = api.simulator.add_audience(spec(3_000));

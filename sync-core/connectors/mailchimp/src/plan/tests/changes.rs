@@ -77,7 +77,7 @@ fn live(seed: u64, quirks: Quirks) -> Result<Vec<Report>, String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300_000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn nothing_is_lost_whatever_changes_and_dies(
@@ -187,7 +187,7 @@ fn the_net_catches_offset_paging() {
 
 #[test]
 fn a_second_whose_members_leave_while_it_is_read_is_still_complete() {
-    for seed in 0..20_000 {
+    for seed in 0..150 {
         let mut rng = Rng::with_seed(seed);
         let neighbours = [0, 0, 30, 500][rng.usize(..4)];
         let times =
