@@ -29,7 +29,7 @@ pub struct AudienceSettings {
     /// Seconds by which a run stays behind the server's clock, so that the second it ends with is over. Default 2.
     pub safety_lag_seconds: u32,
     /// Members to skip at the start of a full load, in order of last change. Default 0. Without effect on later runs and
-    /// on archived members.
+    /// on archived members. Fewer are skipped where more members than fit a page changed in the same second.
     pub start_offset: u64,
     /// What to ask of each member, as paths below the envelope (`members.status`). Empty, the default, asks for all but
     /// [`exclude_fields`](Self::exclude_fields). What the source itself needs is always asked for.

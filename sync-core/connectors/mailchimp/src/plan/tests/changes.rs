@@ -254,6 +254,19 @@ fn start_offset_leaves_out_the_oldest_members() {
 }
 
 #[test]
+fn a_second_too_large_for_a_page_is_not_entered_half_way() {
+    let mut server = Server::new(2_000, (0..500).map(|n| n / 400));
+    let mut sink = Sink::new();
+    let report = Run::new(&mut server, &mut sink, 1).read(&From::Nothing { skip: 120 });
+    assert_eq!(sink.len(), 500);
+    assert!(
+        report
+            .progress
+            .is_some_and(|progress| progress.open.is_empty())
+    );
+}
+
+#[test]
 fn ties_in_ever_changing_order_are_read_until_all_were_seen() {
     for seed in 0..40 {
         let mut server = Server::new(2_000, (0..300).map(|n| if n < 250 { 1_000 } else { n }));
