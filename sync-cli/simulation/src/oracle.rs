@@ -16,7 +16,7 @@ pub(crate) use self::ending::sink_equals_source;
 
 /// No checkpoint is ahead of what the sink took.
 ///
-/// Everyone who did not change since well before the run began, and whose last change lies within what the checkpoint
+/// Everyone who did not change since well before the run began that first said so, and whose last change lies within what the checkpoint
 /// calls complete, is at the sink as the source has them, or was named as rejected.
 pub(crate) fn after_commit(
     world: &World,
@@ -24,7 +24,8 @@ pub(crate) fn after_commit(
     until: Option<DateTime<Utc>>,
     rejected: &HashSet<Key>,
 ) {
-    let (Some(until), Some(began)) = (until, world.latest_run(import)) else { return };
+    let Some(until) = until else { return };
+    let Some(began) = world.covers(import, until) else { return };
     let Some(plan) = world.scenario.imports.get(import) else { return };
     let people = world.people();
     for person in people.audiences[plan.audience].values() {

@@ -55,6 +55,9 @@ pub(crate) struct People {
     order: Vec<Vec<String>>,
     pub(crate) outs: Vec<OptOut>,
     pub(crate) ins: Vec<OptIn>,
+    /// Addresses that members with an opt-out in their past took on, and who took them. What is remembered of a member
+    /// may follow it to its next address.
+    pub(crate) haunted: Vec<(String, String)>,
     counter: u32,
 }
 
@@ -71,6 +74,7 @@ impl People {
             handles,
             outs: Vec::new(),
             ins: Vec::new(),
+            haunted: Vec::new(),
             counter: 0,
         };
         for audience in 0..people.handles.len() {
@@ -224,6 +228,9 @@ impl People {
         }
         if is_out(&after) {
             after.touched_while_out = Some(now);
+        }
+        if moved && after.touched_while_out.is_some() {
+            self.haunted.push((after.address.to_lowercase(), after.contact.clone()));
         }
         if after.status == Status::Subscribed {
             if before.status != Status::Subscribed {

@@ -216,8 +216,7 @@ impl<'a> Parts<'a> {
         match plan.sink {
             SinkKind::Rows => {
                 let rng = stream(self.world.scenario.seed ^ self.wishes.number, "rows");
-                let store = self.world.rows.get(&index).cloned().unwrap_or_default();
-                let sink = crate::rows::RowSink::new(self.world.clone(), store, rng);
+                let sink = crate::rows::RowSink::new(self.world.clone(), index, rng);
                 let mapping = JsonMapping::new(id.scope(), "members");
                 let source = self.source(plan.audience, Vec::new())?;
                 Ok(self.pipeline(id, source, Arc::new(mapping), Box::new(sink), false))

@@ -40,14 +40,17 @@ impl RowStore {
 #[derive(Debug)]
 pub(crate) struct RowSink {
     world: Arc<World>,
+    import: usize,
     store: Arc<RowStore>,
     rng: Rng,
     taken: Vec<JsonRecord>,
 }
 
 impl RowSink {
-    pub(crate) fn new(world: Arc<World>, store: Arc<RowStore>, rng: Rng) -> Self {
-        Self { world, store, rng, taken: Vec::new() }
+    /// The sink of the import at this position.
+    pub(crate) fn new(world: Arc<World>, import: usize, rng: Rng) -> Self {
+        let store = world.rows.get(&import).cloned().unwrap_or_default();
+        Self { world, import, store, rng, taken: Vec::new() }
     }
 
     fn fails(&mut self) -> bool {
@@ -83,6 +86,7 @@ impl Sink<JsonRecord> for RowSink {
             if index % 16 == 0 {
                 tokio::time::sleep(Duration::from_millis(self.rng.u64(..20))).await;
             }
+            self.world.arrived(self.import, record.key.as_str(), false);
             self.store.apply(record);
         }
         if breaks_at.is_some() {

@@ -12,9 +12,12 @@ use futures::stream;
 use http::{Request, Response};
 use loopback::{Outcome, Reply, Simulator, Slot};
 use mailchimp_client::{TransportErrorKind, TransportResponse};
+use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
+use crate::process::collection;
+use crate::scenario::SinkKind;
 use crate::world::{Kind, World};
 
 /// Requests that one process has under way, as the server sees it.
@@ -120,8 +123,9 @@ impl ometria_client::Transport for OmetriaWire {
         &self,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, ometria_client::TransportError> {
-        let asked = request.uri().clone();
+        let (asked, body) = (request.uri().clone(), request.body().clone());
         let reply = self.world.ometria.handle(request);
+        self.note_arrivals(&body);
         self.world.trace.line(format_args!("ometria {} -> {}", asked.path(), shown(&reply.outcome)));
         let broken = || {
             let kind = ometria_client::TransportErrorKind::Interrupted;
@@ -140,6 +144,38 @@ fn without_fields(asked: &http::Uri) -> String {
     let query = asked.query().unwrap_or_default().split('&');
     let short: Vec<&str> = query.filter(|pair| !pair.contains("fields=")).collect();
     format!("{}?{}", asked.path(), short.join("&"))
+}
+
+impl OmetriaWire {
+    /// Notes which records came, of which import. That some were refused after all only asks less of the importer.
+    fn note_arrivals(&self, body: &[u8]) {
+        let Ok(records) = serde_json::from_slice::<Vec<Arrival<'_>>>(body) else { return };
+        for record in records {
+            let contact = record.id.split('~').next().unwrap_or_default();
+            let claim = record.claim.unwrap_or("nothing");
+            self.world.trace.line(format_args!("ometria got {}, {claim}", record.id));
+            for (index, import) in self.world.scenario.imports.iter().enumerate() {
+                let is_of = match record.collection {
+                    Some(name) => {
+                        import.sink == SinkKind::Contacts && name == collection(import.audience)
+                    }
+                    None => import.sink == SinkKind::Records,
+                };
+                if is_of {
+                    self.world.arrived(index, contact, record.claim.is_some());
+                }
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Arrival<'a> {
+    id: &'a str,
+    #[serde(rename = "@collection")]
+    collection: Option<&'a str>,
+    #[serde(rename = "marketing_optin")]
+    claim: Option<&'a str>,
 }
 
 fn shown(outcome: &Outcome) -> String {

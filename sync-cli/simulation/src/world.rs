@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +37,18 @@ pub(crate) struct World {
     runs: Mutex<HashMap<usize, Vec<RunTimes>>>,
     violation: Mutex<Option<Violation>>,
     acknowledged: Mutex<HashMap<(usize, Key), Vec<DateTime<Utc>>>>,
+    arrivals: Mutex<HashMap<(usize, String), Arrival>>,
+    /// What commits of each import called complete, and when their runs began.
+    promises: Mutex<HashMap<usize, Vec<(DateTime<Utc>, DateTime<Utc>)>>>,
+    doubts: AtomicU64,
     frozen: AtomicBool,
+}
+
+/// When a record reached a sink last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Arrival {
+    any: Option<DateTime<Utc>>,
+    claim: Option<DateTime<Utc>>,
 }
 
 /// Something that must never be.
@@ -137,6 +147,9 @@ impl World {
             runs: Mutex::default(),
             violation: Mutex::default(),
             acknowledged: Mutex::default(),
+            arrivals: Mutex::default(),
+            promises: Mutex::default(),
+            doubts: AtomicU64::new(0),
             frozen: AtomicBool::new(false),
             scenario,
         });
@@ -205,16 +218,54 @@ impl World {
         }
     }
 
-    /// Whether an import's state said within this time that it delivered this record.
-    pub(crate) fn was_acknowledged(
-        &self,
-        import: usize,
-        key: &Key,
-        within: RangeInclusive<DateTime<Utc>>,
-    ) -> bool {
+    /// Notes that a record reached a sink, now, and whether it claimed anything about consent.
+    pub(crate) fn arrived(&self, import: usize, contact: &str, claims: bool) {
+        let now = self.time.server();
+        let mut arrivals = lock(&self.arrivals);
+        let arrival = arrivals.entry((import, contact.to_owned())).or_default();
+        arrival.any = Some(now);
+        if claims {
+            arrival.claim = Some(now);
+        }
+    }
+
+    /// Whether what reached the sink last was never written down by the run that sent it, because the run failed or its
+    /// process was killed in between.
+    ///
+    /// Of such a record no later run can know what the sink has. If the member is deleted, or goes back to an earlier
+    /// version, or stops being subscribed before it is read again, the sink keeps what was sent. Only a note before each
+    /// sending could tell; until there is one, what must be true at the sink is not asked of these records.
+    pub(crate) fn is_in_doubt(&self, import: usize, contact: &str) -> bool {
+        let arrivals = lock(&self.arrivals).get(&(import, contact.to_owned())).copied();
+        let Some(Arrival { any, claim }) = arrivals else { return false };
+        let runs = self.runs(import);
         let acknowledged = lock(&self.acknowledged);
-        let times = acknowledged.get(&(import, key.clone()));
-        times.is_some_and(|times| times.iter().any(|time| within.contains(time)))
+        let times = acknowledged.get(&(import, Key::new(contact)));
+        let forgotten = |arrived: &DateTime<Utc>| {
+            let next = runs.iter().map(|run| run.began).find(|began| began > arrived);
+            let own_run = *arrived..=next.unwrap_or(DateTime::<Utc>::MAX_UTC);
+            !times.is_some_and(|times| times.iter().any(|time| own_run.contains(time)))
+        };
+        let in_doubt = [any, claim].iter().flatten().any(forgotten);
+        if in_doubt {
+            self.doubts.fetch_add(1, Ordering::Relaxed);
+        }
+        in_doubt
+    }
+
+    /// The moment up to which everything that showed is covered by a commit of `until`: when the run began that was the
+    /// first to say so.
+    pub(crate) fn covers(&self, import: usize, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let began = self.latest_run(import)?;
+        let mut promises = lock(&self.promises);
+        let promises = promises.entry(import).or_default();
+        promises.push((until, began));
+        promises.iter().filter(|(other, _)| *other >= until).map(|(_, began)| *began).min()
+    }
+
+    /// How often something that differs was forgiven because it was in doubt.
+    pub(crate) fn doubts(&self) -> u64 {
+        self.doubts.load(Ordering::Relaxed)
     }
 
     pub(crate) fn violation(&self) -> Option<Violation> {

@@ -1,10 +1,8 @@
 //! Whether one member is at the sink as the source has it.
 
-use chrono::{DateTime, Utc};
 use mailchimp_simulator::Status;
 use ometria_simulator::{Claim, ListingView};
 use serde::Deserialize;
-use sync_core::Key;
 
 use crate::people::{People, Person};
 use crate::process::collection;
@@ -21,7 +19,7 @@ pub(super) fn differs(
     let plan = world.scenario.imports.get(import)?;
     match plan.sink {
         SinkKind::Rows => row(world, import, person),
-        SinkKind::Contacts => contact(world, people, import, plan.audience, person),
+        SinkKind::Contacts => contact(world, people, plan.audience, person),
         SinkKind::Records => record(world, person),
     }
 }
@@ -81,13 +79,7 @@ pub(super) fn listings_of(world: &World, audience: usize, contact: &str) -> Vec<
     first.into_iter().chain(later).collect()
 }
 
-fn contact(
-    world: &World,
-    people: &People,
-    import: usize,
-    audience: usize,
-    person: &Person,
-) -> Option<String> {
+fn contact(world: &World, people: &People, audience: usize, person: &Person) -> Option<String> {
     let has_address = |listing: &ListingView| {
         let email = listing.fields.get("email").and_then(|email| email.as_str());
         email.is_some_and(|email| email.eq_ignore_ascii_case(&person.address))
@@ -109,7 +101,7 @@ fn contact(
         }
         Status::Cleaned => claim != Some(Claim::OptedOut),
         Status::Pending | Status::Transactional | Status::Archived => {
-            claim == Some(Claim::OptedIn) && knew_of_opt_in(world, import, person, listing)
+            claim == Some(Claim::OptedIn)
         }
     };
     wrong.then(|| {
@@ -118,36 +110,20 @@ fn contact(
     })
 }
 
-/// Whether the run that opted somebody in also wrote it down.
-///
-/// It may not have: Ometria took the opt-in and the process died. If the member is no longer subscribed when the next one
-/// reads it, only a note before each sending could have told what has to be taken back.
-fn knew_of_opt_in(world: &World, import: usize, person: &Person, listing: &ListingView) -> bool {
-    let history = world.ometria.consent_history(&person.address);
-    let claimed = history.iter().rev().find(|change| {
-        change.claim == Some(Claim::OptedIn) && change.id.as_ref() == Some(&listing.id)
-    });
-    claimed.is_none_or(|claimed| {
-        let runs = world.runs(import);
-        let next = runs.iter().map(|run| run.began).find(|began| *began > claimed.at);
-        let within = claimed.at..=next.unwrap_or(DateTime::<Utc>::MAX_UTC);
-        world.was_acknowledged(import, &Key::new(person.contact.as_str()), within)
-    })
-}
-
 /// Whether nothing at all speaks against opting a subscribed member in.
 ///
 /// Members about whom an opt-out is known that may still count are left out: what may be claimed about them is a matter
 /// of rules that stand elsewhere, and [`super::consent`] sees to it that it is not too much.
 fn must_be_in(people: &People, person: &Person) -> bool {
-    let concerned = people.outs.iter().filter(|out| {
-        out.contact == person.contact || out.address.eq_ignore_ascii_case(&person.address)
+    let outs = people.outs.iter().map(|out| (&out.address, &out.contact));
+    let haunted = people.haunted.iter().map(|(address, contact)| (address, contact));
+    let somebody_else = outs.chain(haunted).any(|(address, contact)| {
+        address.eq_ignore_ascii_case(&person.address) && *contact != person.contact
     });
-    let own = |contact: &str| contact == person.contact;
     let newer = match (person.opted_in, person.touched_while_out) {
         (_, None) => true,
         (Some(into), Some(out)) => into.timestamp() > out.timestamp(),
         (None, Some(_)) => false,
     };
-    newer && concerned.clone().all(|out| own(&out.contact))
+    newer && !somebody_else
 }

@@ -1,9 +1,7 @@
 //! Once the world stands still and one more run is over, the sink is what the source is.
 
-use chrono::{DateTime, Utc};
 use ometria_simulator::Claim;
 use serde_json::Value;
-use sync_core::Key;
 
 use super::delivered;
 use crate::scenario::SinkKind;
@@ -49,19 +47,17 @@ fn everyone_is_there(world: &World, index: usize) -> Option<String> {
 
 /// Whoever is gone from the source is gone from the sink.
 ///
-/// But for records that reached the sink in an interval that was never committed, and were deleted at the source before
-/// they could be sent again: no one knows that the sink has them. Only a note before each sending could.
+/// But for what is in doubt: see [`World::is_in_doubt`].
 fn nobody_else_is(world: &World, index: usize) -> Option<String> {
     let plan = world.scenario.imports.get(index)?;
     let people = world.people();
     let present = &people.audiences[plan.audience];
-    let ever = DateTime::<Utc>::MIN_UTC..=DateTime::<Utc>::MAX_UTC;
     match plan.sink {
         SinkKind::Rows => {
             let rows = world.rows.get(&index)?.all();
             let extra = rows
                 .keys()
-                .filter(|key| world.was_acknowledged(index, key, ever.clone()))
+                .filter(|key| !world.is_in_doubt(index, key.as_str()))
                 .find(|key| !present.contains_key(key.as_str()))?;
             Some(format!("{extra} is gone from the source and still there"))
         }
@@ -71,7 +67,7 @@ fn nobody_else_is(world: &World, index: usize) -> Option<String> {
                 world.ometria.listings().into_iter().filter(|it| it.collection == collection);
             let mut gone = of_audience.filter(|listing| {
                 let contact = listing.id.split('~').next().unwrap_or_default();
-                !present.contains_key(contact) && world.was_acknowledged(index, &Key::new(contact), ever.clone())
+                !present.contains_key(contact) && !world.is_in_doubt(index, contact)
             });
             let still = gone.find(|listing| listing.claim != Some(Claim::OptedOut))?;
             Some(format!("{} is gone from the source and claims {:?}", still.id, still.claim))
