@@ -7,7 +7,9 @@ mod service;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future;
 use sync_core::{
@@ -15,6 +17,7 @@ use sync_core::{
     StateStore, SystemClock, Verification,
 };
 use sync_local::LocalState;
+use tokio::time::timeout;
 
 pub(crate) use self::compose::OPT_OUTS;
 use self::compose::{Composer, Patience};
@@ -72,7 +75,8 @@ impl Importer {
 
     /// Runs every import once, all at the same time, and returns how each ended. Paused imports rest.
     ///
-    /// Stops early, after a commit, on `shutdown` and when `controller.quit` appears in the state directory.
+    /// Stops early, after a commit, on `shutdown` and when `controller.quit` appears in the state directory. Dropping the
+    /// future is like a kill: nothing is lost, and what was not committed is repeated by the next run.
     ///
     /// # Errors
     /// When `state.json` names something that does not exist. What goes wrong in a run stands in its record.
@@ -89,7 +93,7 @@ impl Importer {
     }
 
     /// Runs every import on its schedule until `shutdown`, or until `controller.quit` appears in the state directory.
-    /// Edits of `state.json` are taken up while it runs.
+    /// Edits of `state.json` are taken up while it runs. Dropping the future is like a kill.
     ///
     /// # Errors
     /// When `state.json` names something that does not exist at the start. Later mistakes in it are logged, and what it
@@ -265,13 +269,30 @@ fn no_audience() -> sync_core::Error {
     .into()
 }
 
+/// Opens a state directory for looking, also while a service works in it.
+///
+/// # Errors
+/// When it cannot be read, or its `state.json` cannot be understood: it would look as if there were no imports.
+pub(crate) async fn look_at(directory: &Path) -> Result<LocalState> {
+    /// The state tells a mistake in the file at once; only a file that holds no import takes so long.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let state = LocalState::read_only(directory)?;
+    if state.imports().is_empty()
+        && directory.join("state.json").exists()
+        && let Ok(told) = timeout(PATIENCE, state.changed()).await
+    {
+        told?;
+    }
+    Ok(state)
+}
+
 /// Proves that both ends of every import answer and accept us. Opens the state directory for looking only, so it also
 /// works while a service runs, and changes nothing.
 ///
 /// # Errors
 /// When a setting is wrong. What the other sides answer stands beside each import.
 pub async fn check(config: Config) -> Result<Vec<(ImportId, Result<()>)>> {
-    let state = LocalState::read_only(&config.state)?;
+    let state = look_at(&config.state).await?;
     let entries = state.imports();
     let mut others = config.audiences.clone();
     others.retain(|id| entries.iter().all(|entry| entry.list_id != *id));

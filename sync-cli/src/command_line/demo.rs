@@ -84,6 +84,11 @@ fn say(text: &str) {
     print(Stream::Stdout, text);
 }
 
+fn stopped() -> Exit {
+    say("\nStopped.\n");
+    Exit::Good
+}
+
 impl Demo {
     async fn set_up(
         arguments: &DemoArguments,
@@ -151,6 +156,9 @@ impl Demo {
         self.pass_time(TimeDelta::minutes(1));
         say("\n1. The first pass reads everybody.\n");
         let first = self.pass(stop).await?;
+        if stop.is_requested() {
+            return Ok(stopped());
+        }
 
         self.pass_time(TimeDelta::minutes(30));
         let changed = self.change_members(arguments).map_err(|refused| {
@@ -173,12 +181,18 @@ impl Demo {
             grouped(changed.new),
         ));
         let second = self.pass(stop).await?;
+        if stop.is_requested() {
+            return Ok(stopped());
+        }
 
         self.pass_time(TimeDelta::hours(1));
         say(
             "\n3. An hour later nothing has changed. The third pass finds that out and sends nothing.\n",
         );
         let third = self.pass(stop).await?;
+        if stop.is_requested() {
+            return Ok(stopped());
+        }
 
         let all_ran = [&first, &second, &third]
             .iter()

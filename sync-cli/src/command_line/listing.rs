@@ -12,7 +12,7 @@ use super::args::{FailuresArguments, HistoryArguments, ListingArguments};
 use super::exit::{Exit, Failure};
 use super::output::{Stream, Table, grouped, print, runs_table, time};
 use crate::config::{Settings, format_interval};
-use crate::importer::OPT_OUTS;
+use crate::importer::{OPT_OUTS, look_at};
 
 /// Pretty JSON and a line break.
 pub(super) fn json_text<T: Serialize>(value: &T) -> Result<String> {
@@ -23,8 +23,10 @@ pub(super) fn json_text<T: Serialize>(value: &T) -> Result<String> {
     Ok(text)
 }
 
-pub(super) fn open(settings: &Settings) -> Result<LocalState, Failure> {
-    LocalState::read_only(&settings.config.state).map_err(Failure::before_start)
+pub(super) async fn open(settings: &Settings) -> Result<LocalState, Failure> {
+    look_at(&settings.config.state)
+        .await
+        .map_err(Failure::before_start)
 }
 
 /// What `status` says about one import.
@@ -39,7 +41,7 @@ pub(super) async fn status(
     settings: &Settings,
     arguments: &ListingArguments,
 ) -> Result<Exit, Failure> {
-    let state = open(settings)?;
+    let state = open(settings).await?;
     let mut standings = Vec::new();
     for entry in state.imports() {
         standings.push(Standing {
@@ -173,7 +175,7 @@ pub(super) async fn history(
 ) -> Result<Exit, Failure> {
     /// As many as a store keeps.
     const ALL: usize = 10_000;
-    let state = open(settings)?;
+    let state = open(settings).await?;
     let import = match &arguments.import {
         Some(name) => Some(meant(&state, name)?),
         None => None,
@@ -200,7 +202,7 @@ pub(super) async fn failures(
     settings: &Settings,
     arguments: &FailuresArguments,
 ) -> Result<Exit, Failure> {
-    let state = open(settings)?;
+    let state = open(settings).await?;
     let imports = match &arguments.import {
         Some(name) => vec![meant(&state, name)?],
         None => state.imports().into_iter().map(|entry| entry.id).collect(),

@@ -22,7 +22,7 @@ pub(super) async fn execute(settings: &Settings, command: &StateCommand) -> Resu
 }
 
 async fn show(settings: &Settings) -> Result<Exit, Failure> {
-    let state = listing::open(settings)?;
+    let state = listing::open(settings).await?;
     let mut imports = Vec::new();
     for entry in state.imports() {
         let stored = state.load(&entry.id).await?;

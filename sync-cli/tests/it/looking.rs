@@ -101,3 +101,14 @@ async fn another_sink_for_the_same_import_is_refused_with_the_way_out() {
     assert!(text.contains("reset"), "{text}");
     assert_eq!(simulated.ometria.pushed(), 0);
 }
+
+#[test]
+fn a_broken_state_file_is_no_empty_one() {
+    let place = crate::program::Place::new();
+    std::fs::create_dir(place.path().join("state")).unwrap();
+    place.write("state/state.json", "[{\"list_id\": ");
+    let text = place.run(&["status"]).with_code(2);
+    assert!(text.contains("state.json"), "{text}");
+    place.write("state/state.json", "[]");
+    assert!(place.run(&["status"]).with_code(0).contains("no imports"));
+}
