@@ -26,7 +26,8 @@ pub struct AudienceSettings {
     pub worker_count: usize,
     /// Seconds before the last checkpoint that each run reads again, for changes that became visible late. Default 600.
     pub lookback_seconds: u32,
-    /// Seconds by which a run stays behind the server's clock, so that the second it ends with is over. Default 2.
+    /// Seconds by which a run stays behind the server's clock, so that the second it ends with is over. Default 2, at
+    /// least 1.
     pub safety_lag_seconds: u32,
     /// Members to skip at the start of a full load, in order of last change. Default 0. Without effect on later runs and
     /// on archived members. Fewer are skipped where more members than fit a page changed in the same second.
@@ -85,6 +86,9 @@ impl AudienceSettings {
         }
         if !(1..=MOST_WORKERS).contains(&self.worker_count) {
             return invalid("worker_count", "must be 1 to 10");
+        }
+        if self.safety_lag_seconds == 0 {
+            return invalid("safety_lag_seconds", "must be at least 1");
         }
         if self.fields.iter().any(|path| !is_path(path)) {
             return invalid("fields", "must be dotted paths such as members.status");
@@ -198,6 +202,13 @@ mod tests {
                 "items_per_request",
                 AudienceSettings {
                     items_per_request: 1001,
+                    ..good()
+                },
+            ),
+            (
+                "safety_lag_seconds",
+                AudienceSettings {
+                    safety_lag_seconds: 0,
                     ..good()
                 },
             ),

@@ -101,6 +101,13 @@ fn members_in_seconds_of_some_hundreds_are_read_at_nearly_the_ideal_cost() {
 }
 
 #[test]
+fn members_in_bursts_of_a_few_pages_are_read_at_nearly_the_ideal_cost() {
+    for burst in [2_000, 5_000, 20_000] {
+        assert_cheap("small bursts", (0..MEMBERS).map(|n| n / burst * burst * 70));
+    }
+}
+
+#[test]
 fn a_run_without_changes_takes_one_request_for_each_sweep() {
     let server = Server::new(40_000_000, []);
     let cost = cost(&server, &From::Nothing { skip: 0 });
