@@ -54,7 +54,7 @@ pub trait Import: Send {
 pub struct PipelineSettings {
     /// Commit after so many changes. Default 20 000. More means fewer pauses at the sink and more to repeat after a crash.
     pub commit_records: usize,
-    /// Commit at the latest so long after the first change since the last commit. Default 5 s.
+    /// Commit at the latest so long after the first change since the last commit. Default 30 s.
     pub commit_interval: Duration,
     /// How often to search for removals; `None`: never. Default every 24 hours.
     pub sweep_interval: Option<Duration>,
@@ -67,7 +67,7 @@ impl Default for PipelineSettings {
     fn default() -> Self {
         Self {
             commit_records: 20_000,
-            commit_interval: Duration::from_secs(5),
+            commit_interval: Duration::from_secs(30),
             sweep_interval: Some(Duration::from_secs(24 * 3600)),
             max_removed_share: 0.2,
         }
@@ -104,7 +104,7 @@ impl Limit {
 
 /// Lets several pipelines that share ledger facts deliver one after the other.
 ///
-/// A pipeline holds the turn from the first change it prepares until the commit, a few seconds at most. So whatever one
+/// A pipeline holds the turn from the first change it prepares until the commit, half a minute at most. So whatever one
 /// of them learned (a person opted out) is committed before another decides, and an older decision can never overtake a
 /// newer one on the way to the sink. Waiting is first come, first served.
 #[derive(Clone, Debug, Default)]

@@ -88,14 +88,12 @@ impl<P: Parcel> Outbox<P> {
     }
 
     /// The next parcels to send, at most `most`, urgent ones first and never together with others. Without `partial` a batch
-    /// is given only when it is full, or when full batches of others wait behind it. Their places are taken until
-    /// [`Outbox::arrived`].
+    /// is given only when it is full: calls are what is scarce. Their places are taken until [`Outbox::arrived`].
     pub(crate) fn next_batch(&mut self, most: usize, partial: bool) -> Option<Vec<P>> {
-        let ready = |order: &BTreeMap<u64, Place>| order.len() >= most;
-        let any = partial || ready(&self.urgent) || ready(&self.rest);
+        let least = if partial { 1 } else { most };
         let order = match () {
-            () if any && !self.urgent.is_empty() => &mut self.urgent,
-            () if any && !self.rest.is_empty() => &mut self.rest,
+            () if self.urgent.len() >= least => &mut self.urgent,
+            () if self.rest.len() >= least => &mut self.rest,
             () => return None,
         };
         let mut batch = Vec::with_capacity(most.min(order.len()));
@@ -186,8 +184,8 @@ mod tests {
         let to = |batch: Option<Vec<Letter>>| -> Vec<u8> {
             batch.unwrap().iter().map(|letter| letter.to).collect()
         };
-        assert_eq!(to(outbox.next_batch(3, false)), [3]);
-        assert_eq!(to(outbox.next_batch(3, false)), [0, 1, 2]);
+        assert_eq!(to(outbox.next_batch(3, true)), [3]);
+        assert_eq!(to(outbox.next_batch(3, true)), [0, 1, 2]);
         assert!(outbox.next_batch(3, true).is_none());
     }
 
@@ -197,6 +195,12 @@ mod tests {
         outbox.push(Letter::new(0, 0, true));
         outbox.push(Letter::new(1, 0, false));
         assert!(outbox.next_batch(2, false).is_none());
+        outbox.push(Letter::new(2, 0, false));
+        assert_eq!(
+            outbox.next_batch(2, false).unwrap().len(),
+            2,
+            "the urgent one is not worth a call yet"
+        );
         assert_eq!(outbox.next_batch(2, true).unwrap().len(), 1);
     }
 
