@@ -16,7 +16,7 @@ use ometria_simulator::{
     When as OmetriaWhen,
 };
 
-use sync_core::Key;
+use sync_core::{Clock, Key};
 
 use crate::people::People;
 use crate::rows::RowStore;
@@ -90,6 +90,8 @@ impl fmt::Display for Violation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunTimes {
     pub(crate) began: DateTime<Utc>,
+    /// What the importer's clock said then.
+    pub(crate) importer: DateTime<Utc>,
     pub(crate) completed: Option<DateTime<Utc>>,
 }
 
@@ -232,9 +234,10 @@ impl World {
     /// Whether what reached the sink last was never written down by the run that sent it, because the run failed or its
     /// process was killed in between.
     ///
-    /// Of such a record no later run can know what the sink has. If the member is deleted, or goes back to an earlier
-    /// version, or stops being subscribed before it is read again, the sink keeps what was sent. Only a note before each
-    /// sending could tell; until there is one, what must be true at the sink is not asked of these records.
+    /// Of a record that was never written down at all, no later run can know that the sink has it: if the member is deleted
+    /// before it is read again, it stays there. And of an opt-in that was not written down nobody knows that it has to be
+    /// taken back when the member is archived meanwhile. Only a note for each record before it is sent could tell; until
+    /// there is one, these two are forgiven, and counted.
     pub(crate) fn is_in_doubt(&self, import: usize, contact: &str) -> bool {
         let arrivals = lock(&self.arrivals).get(&(import, contact.to_owned())).copied();
         let Some(Arrival { any, claim }) = arrivals else { return false };
@@ -274,8 +277,12 @@ impl World {
 
     /// Notes that a run began; the import is at its position in the scenario.
     pub(crate) fn run_began(&self, import: usize) {
-        let began = self.time.server();
-        lock(&self.runs).entry(import).or_default().push(RunTimes { began, completed: None });
+        let times = RunTimes {
+            began: self.time.server(),
+            importer: self.time.now(),
+            completed: None,
+        };
+        lock(&self.runs).entry(import).or_default().push(times);
     }
 
     /// Notes that the latest run was complete.
@@ -287,6 +294,15 @@ impl World {
 
     pub(crate) fn runs(&self, import: usize) -> Vec<RunTimes> {
         lock(&self.runs).get(&import).cloned().unwrap_or_default()
+    }
+
+    /// Whether a change was old enough for a run to be read by it.
+    ///
+    /// A run ends its range by the server's time. An importer that hears none has only its own clock, and one that is
+    /// behind lets it read less.
+    pub(crate) fn is_readable_by(&self, run: &RunTimes, changed: DateTime<Utc>) -> bool {
+        let told = self.scenario.date_header;
+        self.shows(changed) <= run.began && (told || changed + TimeDelta::seconds(3) <= run.importer)
     }
 
     /// When the latest run of an import began.

@@ -8,7 +8,7 @@ use ometria_simulator::{Claim, ConsentChange};
 use crate::people::{OptOut, People};
 use crate::process::{PASSES, collection};
 use crate::scenario::SinkKind;
-use crate::world::{Kind, World};
+use crate::world::{Kind, RunTimes, World};
 
 /// Goes through everything that ever happened to anybody's consent at Ometria.
 ///
@@ -54,14 +54,14 @@ fn stands_against<'a>(
     address: &str,
     change: &ConsentChange,
 ) -> Option<&'a OptOut> {
-    let began = began(world, change)?;
+    let run = sender(world, change)?;
     people.outs.iter().filter(|out| out.address == address).find(|out| {
         if importer_of(world, out.audience).is_none() {
             return false;
         }
         let newer = |at: DateTime<Utc>| at > out.at && at <= change.at;
         let opted_in = people.ins.iter().any(|into| into.address == address && newer(into.at));
-        !opted_in && (showed(world, out, began, change.at) || was_seen(world, out, began))
+        !opted_in && (showed(world, out, &run, change.at) || was_seen(world, out, &run))
     })
 }
 
@@ -71,28 +71,27 @@ fn importer_of(world: &World, audience: usize) -> Option<usize> {
     imports.position(|import| import.sink == SinkKind::Contacts && import.audience == audience)
 }
 
-/// When the run began that sent this.
-fn began(world: &World, change: &ConsentChange) -> Option<DateTime<Utc>> {
-    let sender = world.scenario.imports.iter().position(|import| {
+/// The run that sent this.
+fn sender(world: &World, change: &ConsentChange) -> Option<RunTimes> {
+    let import = world.scenario.imports.iter().position(|import| {
         import.sink == SinkKind::Contacts
             && change.collection.as_deref() == Some(collection(import.audience).as_str())
     })?;
-    let runs = world.runs(sender);
-    runs.iter().map(|run| run.began).rfind(|began| *began <= change.at)
+    world.runs(import).into_iter().rfind(|run| run.began <= change.at)
 }
 
 /// Whether the opt-out showed from the run's beginning to this moment, untouched since before.
-fn showed(world: &World, out: &OptOut, began: DateTime<Utc>, at: DateTime<Utc>) -> bool {
-    world.shows(out.touched) <= began && out.hidden.is_none_or(|hidden| hidden > at)
+fn showed(world: &World, out: &OptOut, run: &RunTimes, at: DateTime<Utc>) -> bool {
+    world.is_readable_by(run, out.touched) && out.hidden.is_none_or(|hidden| hidden > at)
 }
 
 /// Whether a run of the audience that was complete before this one saw it.
-fn was_seen(world: &World, out: &OptOut, began: DateTime<Utc>) -> bool {
+fn was_seen(world: &World, out: &OptOut, before: &RunTimes) -> bool {
     let runs = [importer_of(world, out.audience), Some(PASSES + out.audience)].into_iter().flatten();
     runs.flat_map(|import| world.runs(import)).any(|run| {
-        world.shows(out.touched) <= run.began
+        world.is_readable_by(&run, out.touched)
             && run.completed.is_some_and(|completed| {
-                completed <= began && out.hidden.is_none_or(|hidden| hidden > completed)
+                completed <= before.began && out.hidden.is_none_or(|hidden| hidden > completed)
             })
     })
 }

@@ -1,0 +1,4 @@
+//! Tests of whole imports, by seed.
+
+mod planted;
+mod seeds;

@@ -1,0 +1,72 @@
+//! Many histories, and that they are what their seed says.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sync_simulation::{Scenario, Violation};
+
+/// Plays seeds on all processors and gives the first that goes wrong.
+fn first_failure(seeds: std::ops::Range<u64>) -> Option<(u64, Violation)> {
+    let next = AtomicU64::new(seeds.start);
+    let play = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return None;
+            }
+            if let Some(violation) = Scenario::of_seed(seed).play(None, false).violation {
+                return Some((seed, violation));
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(play)).collect();
+        running.into_iter().filter_map(|thread| thread.join().unwrap()).min_by_key(|found| found.0)
+    })
+}
+
+#[test]
+fn hundreds_of_histories_keep_every_promise() {
+    if let Some((seed, violation)) = first_failure(0..300) {
+        let smallest = Scenario::of_seed(seed).shrunk(None);
+        let history = smallest.play(None, true);
+        panic!(
+            "seed {seed}: {violation}\n{smallest:#?}\n{}\nthe smallest: {:?}",
+            history.trace.join("\n"),
+            history.violation,
+        );
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_history_every_time() {
+    for seed in 0..40 {
+        let mut scenario = Scenario::of_seed(seed);
+        // The disk answers in real time.
+        scenario.directory = false;
+        let once = scenario.play(None, true);
+        let again = scenario.play(None, true);
+        assert!(once.trace == again.trace, "seed {seed}");
+    }
+}
+
+#[test]
+fn histories_are_not_idle() {
+    let mut seen = [0_u32; 6];
+    for seed in 0..60 {
+        let history = Scenario::of_seed(seed).play(None, true);
+        let happened = |what: &str| history.trace.iter().any(|line| line.contains(what));
+        let marks = [
+            "is killed",
+            "unsubscribed -> subscribed",
+            "another address",
+            "deleted, Ok",
+            "made to fail",
+            "clock jumps",
+        ];
+        for (count, mark) in seen.iter_mut().zip(marks) {
+            *count += u32::from(happened(mark));
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 3), "{seen:?}");
+}
