@@ -217,8 +217,10 @@ impl Metrics {
         self.labelled_counter("sync_requests_total", &labels)
             .increment(1);
         let api = [("api", api.to_owned())];
-        self.labelled_counter("sync_response_bytes_total", &api)
-            .increment(bytes);
+        if bytes > 0 {
+            self.labelled_counter("sync_response_bytes_total", &api)
+                .increment(bytes);
+        }
         self.histogram("sync_request_duration_seconds", &api)
             .record(elapsed.as_secs_f64());
     }

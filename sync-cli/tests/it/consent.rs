@@ -1,6 +1,7 @@
 //! Several audiences, one Ometria account: an opt-out anywhere holds back opt-ins everywhere.
 
 use mailchimp_simulator::{AudienceSpec, Fault, Rule, Spread};
+use sync_core::{Clock, SystemClock};
 
 use crate::simulated::{LIST, Simulated};
 
@@ -78,4 +79,52 @@ async fn an_audience_alone_costs_no_pass_for_opt_outs() {
     place.run(&["run", LIST, "--once"]).with_code(0);
     let history = place.run(&["history", "--all", "--json"]);
     assert!(!history.stdout.contains(":optouts"), "{}", history.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audience_that_joins_later_brings_its_opt_outs_first() {
+    let simulated = Simulated::start().await;
+    let [first, other] = two_audiences(&simulated);
+    let person = other.members()[7].clone();
+    let long_ago = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_500);
+    other.at(long_ago).unsubscribe(&person.id).unwrap();
+    let place = simulated.place();
+    std::fs::create_dir(place.path().join("state")).unwrap();
+    place.write(
+        "state/state.json",
+        &format!("[{{\"list_id\": \"{LIST}\"}}]"),
+    );
+    let mut service = place.start(&["run"]);
+    service.line_with("run finished");
+    let opted_in = |email: &str| {
+        simulated
+            .ometria
+            .profile(email)
+            .and_then(|profile| profile.marketing_optin)
+    };
+    assert_eq!(
+        opted_in(&person.email_address),
+        Some(true),
+        "nobody knew better"
+    );
+
+    // Meanwhile the person edits something in the audience that is known already.
+    let just_now = SystemClock.now() - chrono::TimeDelta::minutes(1);
+    first
+        .at(just_now)
+        .set_merge_field(&person.id, "FNAME", "Edited")
+        .unwrap();
+    let both = format!("[{{\"list_id\": \"{LIST}\"}}, {{\"list_id\": \"{OTHER}\"}}]");
+    place.write("state/state.json", &both);
+    service.line_with(&format!("run finished import={OTHER} run"));
+    assert_eq!(opted_in(&person.email_address), Some(false));
+    place.write("state/controller.quit", "");
+    service.wait().with_code(0);
+    let pushed_in_again = simulated
+        .ometria
+        .consent_history(&person.email_address)
+        .iter()
+        .skip_while(|change| change.profile != Some(false))
+        .any(|change| change.profile == Some(true));
+    assert!(!pushed_in_again, "an opt-out stays");
 }
