@@ -217,6 +217,7 @@ where
         self.interval.opened.get_or_insert_with(Instant::now);
         let mut entries = self.look_up(&changes).await?;
         let mut records = Vec::with_capacity(changes.len());
+        let mut outdated = Vec::new();
         let (mut sent, mut unchanged) = (0, 0);
         for change in changes {
             self.counts.read += 1;
@@ -234,6 +235,9 @@ where
                 Action::Send(outgoing) => {
                     sent += 1;
                     records.extend(outgoing);
+                    if !self.interval.sent.contains(&key) {
+                        outdated.extend(self.outdated(&entries, &prepared.on_accept));
+                    }
                     self.apply(&mut entries, Some(&key), prepared.on_accept);
                     self.interval.sent.insert(key);
                 }
@@ -247,7 +251,7 @@ where
         }
         self.counts.unchanged += unchanged;
         if !records.is_empty() {
-            self.announce().await?;
+            self.announce(outdated).await?;
             match self.pipeline.sink.write(records).await {
                 Ok(report) => report
                     .rejected
@@ -316,11 +320,32 @@ where
             .insert(key.clone(), RejectedRecord { key, reason, at });
     }
 
+    /// The entries that will no longer tell what the sink has once it gets the records that `next` belongs to: the same
+    /// ones without a fingerprint.
+    fn outdated<'a>(
+        &'a self,
+        entries: &'a HashMap<LedgerKey, Option<LedgerEntry>>,
+        next: &'a [LedgerChange],
+    ) -> impl Iterator<Item = LedgerChange> + 'a {
+        next.iter().filter_map(|change| {
+            let known = entries.get(&change.at)?.as_ref()?;
+            // In doubt, 0 is what is seen and not what is stored.
+            (known.fingerprint != 0 || self.distrust).then(|| LedgerChange {
+                at: change.at.clone(),
+                entry: Some(LedgerEntry {
+                    fingerprint: 0,
+                    ..known.clone()
+                }),
+            })
+        })
+    }
+
     /// Makes durable, before the sink sees a record, what must not be forgotten if this is the last thing we do: that the
-    /// sink may know more than the ledger, and facts shared with other imports.
-    async fn announce(&mut self) -> Result<()> {
+    /// sink may know more than the ledger, which entries no longer say what the sink has, and facts shared with other
+    /// imports.
+    async fn announce(&mut self, outdated: Vec<LedgerChange>) -> Result<()> {
         let own = self.pipeline.import.scope();
-        let shared: Vec<LedgerChange> = self
+        let mut ledger: Vec<LedgerChange> = self
             .interval
             .ledger
             .extract_if(.., |(needs, change)| {
@@ -328,13 +353,14 @@ where
             })
             .map(|(_, change)| change)
             .collect();
-        if self.checkpoint.in_doubt && shared.is_empty() {
+        ledger.extend(outdated);
+        if self.checkpoint.in_doubt && ledger.is_empty() {
             return Ok(());
         }
         self.checkpoint.in_doubt = true;
         let commit = Commit {
             checkpoint: self.checkpoint.clone(),
-            ledger: shared,
+            ledger,
             ..Commit::default()
         };
         let import = &self.pipeline.import;

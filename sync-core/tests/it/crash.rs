@@ -143,3 +143,40 @@ async fn a_record_that_went_back_to_what_the_ledger_knows_is_sent_again() {
     now.push([present("a", "1")]);
     assert_eq!(next.run(&never).await.counts.unchanged, 1);
 }
+
+#[tokio::test]
+async fn a_record_that_went_back_beyond_the_next_run_is_sent_again_by_the_one_after() {
+    let world = World::new(ScriptedSource::new().batch([present("a", "1"), present("b", "1")]));
+    world.pipeline().run(&Shutdown::never()).await;
+
+    world.source.push([present("a", "2")]);
+    let plan = FaultPlan::nth(2, Fault::AfterNever);
+    let sink = FaultySink::new(MemorySink::for_handle(&world.sink), plan.clone());
+    let mut killed = world
+        .with(
+            Arc::new(world.source.clone()),
+            Box::new(sink),
+            world.state.clone(),
+        )
+        .build();
+    let never = Shutdown::never();
+    tokio::select! {
+        _ = killed.run(&never) => {}
+        () = plan.strikes() => {}
+    }
+    drop(killed);
+    assert_eq!(world.delivered()[0].1, "2");
+
+    // It went back just after the upper bound of the next run, which so does not see it and is complete without it.
+    let now = ScriptedSource::new().batch([]).batch([present("b", "2")]);
+    let sink = Box::new(MemorySink::for_handle(&world.sink));
+    let mut next = world
+        .with(Arc::new(now.clone()), sink, world.state.clone())
+        .build();
+    assert_eq!(next.run(&never).await.outcome, Some(Outcome::Complete));
+    assert_eq!(world.delivered()[0].1, "2");
+
+    now.push([present("a", "1")]);
+    assert_eq!(next.run(&never).await.counts.accepted, 1);
+    assert_eq!(world.delivered()[0].1, "1");
+}
