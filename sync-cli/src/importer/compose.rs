@@ -11,7 +11,7 @@ use sync_core::{
     Clock, Error, ErrorKind, Import, ImportId, JsonMapping, JsonlSink, Limit, Mapping, Observer,
     Pipeline, PipelineSettings, Result, Sink, StateStore, Turn,
 };
-use sync_mailchimp::{AudienceSettings, AudienceSource, MemberRow, StatusFilter};
+use sync_mailchimp::{AudienceSettings, AudienceSource, MemberRow, RecentCheck, StatusFilter};
 use sync_ometria::{ContactMapping, FactsMapping, OmetriaSink, RecordMapping, RecordSink};
 
 use super::consent_first::{ConsentFirst, NoRecord, NoSink, OptOutPass};
@@ -45,6 +45,8 @@ pub(crate) struct Composer {
     limit: Option<Limit>,
     turns: Mutex<HashMap<String, Turn>>,
     passes: Mutex<HashMap<(String, AudienceRef), Arc<OptOutPass>>>,
+    /// Checks that a pass hands to the import that follows it.
+    checks: Mutex<HashMap<AudienceRef, RecentCheck>>,
     observer: Arc<dyn Observer>,
     hooks: Arc<WireHooks>,
     clock: Arc<dyn Clock>,
@@ -102,6 +104,7 @@ impl Composer {
             ometria,
             turns: Mutex::default(),
             passes: Mutex::default(),
+            checks: Mutex::default(),
             observer,
             hooks,
             clock,
@@ -162,7 +165,14 @@ impl Composer {
             .into_iter()
             .map(|name| format!("members.{name}"))
             .collect();
-        let source = self.source(plan, asked)?;
+        let mut source = self.source(plan, asked)?;
+        if plan.needs_opt_outs_first() {
+            let audience = AudienceRef {
+                list_id: plan.list_id.clone(),
+                account: plan.account.clone(),
+            };
+            source = source.takes_check_from(self.recent_check(&audience));
+        }
         let ids = self.config.mapping.id.as_str();
         match api {
             OmetriaApi::Record(client) => {
@@ -180,7 +190,15 @@ impl Composer {
             }
             OmetriaApi::PushV2(client) => {
                 let consent = self.consent(account, &plan.audiences);
-                let collection = format!("mailchimp:{}", plan.list_id);
+                if plan.needs_opt_outs_first() && !self.config.mapping.separates_audiences() {
+                    return Err(Error::new(
+                        ErrorKind::Config,
+                        "read settings",
+                        "several audiences need a collection each; put {list_id} into it",
+                    )
+                    .with("field", "mapping.collection"));
+                }
+                let collection = self.config.mapping.collection_of(&plan.list_id);
                 let contacts = ContactMapping::new(
                     plan.id.scope(),
                     &plan.list_id,
@@ -260,6 +278,7 @@ impl Composer {
             settings,
             self.clock.clone(),
         )?
+        .leaves_check_in(self.recent_check(audience))
         .hooks(self.hooks.clone());
         let consent = self.consent(ometria, &[]);
         let mapping = AudienceMapping::new(fields, FactsMapping::new(&audience.list_id, &consent)?);
@@ -321,6 +340,11 @@ impl Composer {
     fn mailchimp(&self, account: &str) -> Result<Mailchimp> {
         let client = self.mailchimp.get(account).cloned();
         client.ok_or_else(|| unknown_account("mailchimp", account))
+    }
+
+    fn recent_check(&self, audience: &AudienceRef) -> RecentCheck {
+        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        checks.entry(audience.clone()).or_default().clone()
     }
 
     fn turn(&self, sink: &str) -> Turn {

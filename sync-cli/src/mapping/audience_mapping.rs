@@ -30,9 +30,12 @@ impl<M> AudienceMapping<M> {
         let member: Member = serde_json::from_slice(row.raw())
             .map_err(|_| "the member is not a JSON object as documented".to_owned())?;
         // Without this time no opt-in could be told from an older opt-out.
-        let changed =
-            row.last_changed().ok_or("last_changed: missing at the member or not a time")?;
-        self.fields.subscriber(row.key(), changed, &member).map(Change::Present)
+        let changed = row
+            .last_changed()
+            .ok_or("last_changed: missing at the member or not a time")?;
+        self.fields
+            .subscriber(row.key(), changed, &member)
+            .map(Change::Present)
     }
 }
 
@@ -41,7 +44,8 @@ where
     M: Mapping<Subscriber, O>,
 {
     fn lookups(&self, change: &Change<MemberRow>) -> Vec<LedgerKey> {
-        self.subscriber(change).map_or_else(|_| Vec::new(), |change| self.inner.lookups(&change))
+        self.subscriber(change)
+            .map_or_else(|_| Vec::new(), |change| self.inner.lookups(&change))
     }
 
     fn prepare(&self, change: Change<MemberRow>, ledger: &LedgerView<'_>) -> Prepared<O> {

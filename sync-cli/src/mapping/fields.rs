@@ -33,10 +33,19 @@ impl FieldMapping {
     pub fn fields(&self) -> Vec<&'static str> {
         let settings = &self.settings;
         let uses = |source: &ValueSource| settings.properties.iter().any(|p| p.from == *source);
-        let interests = settings.segments.iter().any(|segment| segment.interest.is_some())
-            || settings.properties.iter().any(|p| matches!(p.from, ValueSource::Interest(_)));
-        let tags =
-            settings.segments.iter().any(|segment| segment.tag.is_some()) || uses(&ValueSource::Tags);
+        let interests = settings
+            .segments
+            .iter()
+            .any(|segment| segment.interest.is_some())
+            || settings
+                .properties
+                .iter()
+                .any(|p| matches!(p.from, ValueSource::Interest(_)));
+        let tags = settings
+            .segments
+            .iter()
+            .any(|segment| segment.tag.is_some())
+            || uses(&ValueSource::Tags);
         let mut fields = vec![
             "id",
             "contact_id",
@@ -55,18 +64,31 @@ impl FieldMapping {
         };
         also(settings.id == IdStrategy::WebId, &["web_id"]);
         also(settings.split_full_name, &["full_name"]);
-        also(settings.country_from_location || settings.timezone_from_location, &["location"]);
-        also(settings.marketing_permission.is_some(), &["marketing_permissions"]);
+        also(
+            settings.country_from_location || settings.timezone_from_location,
+            &["location"],
+        );
+        also(
+            settings.marketing_permission.is_some(),
+            &["marketing_permissions"],
+        );
         also(interests, &["interests"]);
         also(tags, &["tags", "tags_count"]);
         also(uses(&ValueSource::Language), &["language"]);
         also(uses(&ValueSource::Vip), &["vip"]);
         also(uses(&ValueSource::MemberRating), &["member_rating"]);
         also(uses(&ValueSource::Source), &["source"]);
-        also(uses(&ValueSource::UnsubscribeReason), &["unsubscribe_reason"]);
+        also(
+            uses(&ValueSource::UnsubscribeReason),
+            &["unsubscribe_reason"],
+        );
         also(
             settings.sms,
-            &["sms_phone_number", "sms_subscription_status", "sms_subscription_last_updated"],
+            &[
+                "sms_phone_number",
+                "sms_subscription_status",
+                "sms_subscription_last_updated",
+            ],
         );
         fields
     }
@@ -83,12 +105,14 @@ impl FieldMapping {
     ) -> Result<Subscriber, String> {
         let settings = &self.settings;
         let listing_id = self.listing_id(member).ok_or_else(|| {
-            format!("{}: missing at the member; choose another id strategy", settings.id.as_str())
+            format!(
+                "{}: missing at the member; choose another id strategy",
+                settings.id.as_str()
+            )
         })?;
         let email = member.email_address.as_str().unwrap_or_default();
         let status = member.status.value().map_or("", |status| status.as_str());
-        let mut subscriber =
-            Subscriber::new(key, listing_id, email, Status::from(status), changed);
+        let mut subscriber = Subscriber::new(key, listing_id, email, Status::from(status), changed);
         subscriber.opted_in_at = time(&member.timestamp_opt);
         subscriber.acquired_at = time(&member.timestamp_signup).or(subscriber.opted_in_at);
         subscriber.permission_granted = self.permission(member);
@@ -97,8 +121,9 @@ impl FieldMapping {
         subscriber.country = self.country(member);
         if settings.timezone_from_location {
             let location = member.location.value();
-            subscriber.timezone =
-                location.and_then(|place| place.timezone.as_str()).map(str::to_owned);
+            subscriber.timezone = location
+                .and_then(|place| place.timezone.as_str())
+                .map(str::to_owned);
         }
         subscriber.date_of_birth = settings
             .date_of_birth
@@ -107,16 +132,24 @@ impl FieldMapping {
             .and_then(|date| NaiveDate::parse_from_str(&date, "%Y-%m-%d").ok());
         subscriber.gender = settings.gender.as_ref().and_then(|gender| {
             let value = text(member, &gender.field)?.to_lowercase();
-            let known = gender.values.iter().find(|(word, _)| word.to_lowercase() == value);
+            let known = gender
+                .values
+                .iter()
+                .find(|(word, _)| word.to_lowercase() == value);
             known.map(|(_, meaning)| (*meaning).into())
         });
-        subscriber.customer_id =
-            settings.customer_id.as_deref().and_then(|tag| text(member, tag));
+        subscriber.customer_id = settings
+            .customer_id
+            .as_deref()
+            .and_then(|tag| text(member, tag));
         subscriber.properties = settings
             .properties
             .iter()
             .filter_map(|property| {
-                Some((property.name.clone(), property_value(member, &property.from)?))
+                Some((
+                    property.name.clone(),
+                    property_value(member, &property.from)?,
+                ))
             })
             .collect();
         self.segments(member, &mut subscriber);
@@ -140,10 +173,15 @@ impl FieldMapping {
 
     fn permission(&self, member: &Member) -> Option<bool> {
         let wanted = self.settings.marketing_permission.as_deref()?;
-        let given = member.marketing_permissions.value().into_iter().flatten().any(|permission| {
-            permission.marketing_permission_id.as_str() == Some(wanted)
-                && permission.enabled.value() == Some(&true)
-        });
+        let given = member
+            .marketing_permissions
+            .value()
+            .into_iter()
+            .flatten()
+            .any(|permission| {
+                permission.marketing_permission_id.as_str() == Some(wanted)
+                    && permission.enabled.value() == Some(&true)
+            });
         Some(given)
     }
 
@@ -167,10 +205,16 @@ impl FieldMapping {
             _ => None,
         };
         let guessed = || {
-            let place = member.location.value().filter(|_| self.settings.country_from_location)?;
+            let place = member
+                .location
+                .value()
+                .filter(|_| self.settings.country_from_location)?;
             place.country_code.as_str()
         };
-        address.filter(|country| !country.is_empty()).or_else(guessed).map(str::to_owned)
+        address
+            .filter(|country| !country.is_empty())
+            .or_else(guessed)
+            .map(str::to_owned)
     }
 
     fn segments(&self, member: &Member, subscriber: &mut Subscriber) {
@@ -179,12 +223,17 @@ impl FieldMapping {
             // `None`: the answer does not tell, so the segment is left as it is.
             let belongs = match (&mapping.tag, &mapping.interest) {
                 (Some(name), _) => {
-                    let has = tags.into_iter().flatten().any(|tag| tag.name.as_str() == Some(name));
+                    let has = tags
+                        .into_iter()
+                        .flatten()
+                        .any(|tag| tag.name.as_str() == Some(name));
                     (has || !member.has_more_tags()).then_some(has)
                 }
-                (None, Some(id)) => {
-                    member.interests.value().and_then(|interests| interests.get(id)).copied()
-                }
+                (None, Some(id)) => member
+                    .interests
+                    .value()
+                    .and_then(|interests| interests.get(id))
+                    .copied(),
                 (None, None) => None,
             };
             match belongs {
@@ -195,7 +244,9 @@ impl FieldMapping {
         }
         // Of several tags that stand for one segment, one is enough to belong to it.
         let add = &subscriber.add_to_lists;
-        subscriber.remove_from_lists.retain(|segment| !add.contains(segment));
+        subscriber
+            .remove_from_lists
+            .retain(|segment| !add.contains(segment));
     }
 }
 
@@ -222,11 +273,16 @@ fn property_value(member: &Member, from: &ValueSource) -> Option<Value> {
             MergeValue::Json(value) => Some(value.clone()),
             _ => None,
         },
-        ValueSource::Interest(id) => {
-            member.interests.value().and_then(|interests| interests.get(id)).map(|is| json!(is))
-        }
+        ValueSource::Interest(id) => member
+            .interests
+            .value()
+            .and_then(|interests| interests.get(id))
+            .map(|is| json!(is)),
         ValueSource::Tags => member.tags.value().map(|tags| {
-            tags.iter().filter_map(|tag| tag.name.as_str()).collect::<Vec<_>>().into()
+            tags.iter()
+                .filter_map(|tag| tag.name.as_str())
+                .collect::<Vec<_>>()
+                .into()
         }),
         ValueSource::Language => word(&member.language),
         ValueSource::Vip => member.vip.value().map(|is| json!(is)),
@@ -243,7 +299,11 @@ fn sms(member: &Member) -> Option<Sms> {
         MailchimpSms::Unsubscribed => SmsStatus::Unsubscribed,
         _ => SmsStatus::Undecided,
     };
-    Some(Sms { phone, status, decided_at: time(&member.sms_subscription_last_updated) })
+    Some(Sms {
+        phone,
+        status,
+        decided_at: time(&member.sms_subscription_last_updated),
+    })
 }
 
 #[cfg(test)]
@@ -276,7 +336,9 @@ mod tests {
 
     fn map(settings: MappingSettings, member: &Member) -> Result<Subscriber, String> {
         let changed = DateTime::from_timestamp(1_767_323_046, 0).unwrap();
-        FieldMapping::new(settings).unwrap().subscriber(Key::new("c0ffee"), changed, member)
+        FieldMapping::new(settings)
+            .unwrap()
+            .subscriber(Key::new("c0ffee"), changed, member)
     }
 
     #[test]
@@ -285,12 +347,18 @@ mod tests {
         assert_eq!(subscriber.listing_id, "c0ffee");
         assert_eq!(subscriber.status, Status::Subscribed);
         assert_eq!(subscriber.firstname.as_deref(), Some("Ann"));
-        assert_eq!(subscriber.lastname, None, "blank is unknown, and the full name is not split");
+        assert_eq!(
+            subscriber.lastname, None,
+            "blank is unknown, and the full name is not split"
+        );
         assert_eq!(subscriber.country.as_deref(), Some("GB"));
         assert_eq!(subscriber.phone.as_deref(), Some("+447700900123"));
         assert_eq!(subscriber.timezone, None);
         assert_eq!(subscriber.acquired_at, subscriber.opted_in_at);
-        assert_eq!(subscriber.opted_in_at.unwrap().to_rfc3339(), "2026-01-02T03:04:05+00:00");
+        assert_eq!(
+            subscriber.opted_in_at.unwrap().to_rfc3339(),
+            "2026-01-02T03:04:05+00:00"
+        );
         assert!(subscriber.properties.is_empty() && subscriber.sms.is_none());
         assert_eq!(subscriber.permission_granted, None);
     }
@@ -326,8 +394,14 @@ mod tests {
             ("vip", json!(false)),
             ("stars", json!(2)),
         ];
-        assert_eq!(subscriber.properties, expected.map(|(name, value)| (name.to_owned(), value)));
-        assert_eq!(subscriber.date_of_birth, NaiveDate::from_ymd_opt(1990, 2, 28));
+        assert_eq!(
+            subscriber.properties,
+            expected.map(|(name, value)| (name.to_owned(), value))
+        );
+        assert_eq!(
+            subscriber.date_of_birth,
+            NaiveDate::from_ymd_opt(1990, 2, 28)
+        );
         assert_eq!(subscriber.gender, Some(Gender::Female));
         assert_eq!(subscriber.customer_id.as_deref(), Some("77"));
         assert_eq!(subscriber.permission_granted, Some(false));
@@ -338,8 +412,10 @@ mod tests {
 
     #[test]
     fn a_birthday_without_a_year_is_no_date_of_birth() {
-        let settings =
-            MappingSettings { date_of_birth: Some("BDAY".to_owned()), ..Default::default() };
+        let settings = MappingSettings {
+            date_of_birth: Some("BDAY".to_owned()),
+            ..Default::default()
+        };
         assert_eq!(map(settings, &member()).unwrap().date_of_birth, None);
     }
 
@@ -356,9 +432,15 @@ mod tests {
     #[test]
     fn names_are_split_only_when_asked_and_only_when_both_are_blank() {
         let mut member = member();
-        let split = MappingSettings { split_full_name: true, ..Default::default() };
+        let split = MappingSettings {
+            split_full_name: true,
+            ..Default::default()
+        };
         let named = map(split.clone(), &member).unwrap();
-        assert_eq!((named.firstname.as_deref(), named.lastname), (Some("Ann"), None));
+        assert_eq!(
+            (named.firstname.as_deref(), named.lastname),
+            (Some("Ann"), None)
+        );
         member.merge_fields = Field::Absent;
         let named = map(split, &member).unwrap();
         assert_eq!(
@@ -375,14 +457,23 @@ mod tests {
             (IdStrategy::WebId, "42"),
             (IdStrategy::MemberId, "0a1b"),
         ] {
-            let settings = MappingSettings { id, ..Default::default() };
-            assert_eq!(map(settings.clone(), &member()).unwrap().listing_id, expected);
+            let settings = MappingSettings {
+                id,
+                ..Default::default()
+            };
+            assert_eq!(
+                map(settings.clone(), &member()).unwrap().listing_id,
+                expected
+            );
             let reason = map(settings, &Member::default()).unwrap_err();
             assert!(reason.contains(id.as_str()), "{reason}");
         }
         let mut old = member();
         old.contact_id = Field::Absent;
-        assert_eq!(map(MappingSettings::default(), &old).unwrap().listing_id, "u1");
+        assert_eq!(
+            map(MappingSettings::default(), &old).unwrap().listing_id,
+            "u1"
+        );
     }
 
     #[test]

@@ -10,5 +10,6 @@ mod settings;
 pub use audience_mapping::AudienceMapping;
 pub use fields::FieldMapping;
 pub use settings::{
-    GenderMapping, GenderWord, IdStrategy, MappingSettings, PropertyMapping, SegmentMapping, ValueSource,
+    GenderMapping, GenderWord, IdStrategy, MappingSettings, PropertyMapping, SegmentMapping,
+    ValueSource,
 };

@@ -16,6 +16,9 @@ pub struct MappingSettings {
     /// What becomes the contact's id. Default `contact_id`. Changing it later is refused without a reset: it would make a
     /// second contact of every person.
     pub id: IdStrategy,
+    /// The collection of the contacts at Ometria. `{list_id}` stands for the audience's id. Default `mailchimp:{list_id}`.
+    /// Several audiences need a collection each. Changing it later is refused without a reset, like the id.
+    pub collection: String,
     /// Merge field with the first name. Default `FNAME`; empty for none.
     pub firstname: String,
     /// Merge field with the last name. Default `LNAME`; empty for none.
@@ -52,6 +55,7 @@ impl Default for MappingSettings {
     fn default() -> Self {
         Self {
             id: IdStrategy::default(),
+            collection: format!("mailchimp:{LIST_ID}"),
             firstname: "FNAME".to_owned(),
             lastname: "LNAME".to_owned(),
             split_full_name: false,
@@ -230,6 +234,9 @@ pub struct SegmentMapping {
     pub segment: u64,
 }
 
+/// Stands for the audience's id in the collection.
+const LIST_ID: &str = "{list_id}";
+
 /// The most custom fields a record may have.
 const MOST_PROPERTIES: usize = 100;
 
@@ -242,29 +249,54 @@ fn wrong(field: impl fmt::Display, message: &'static str) -> Error {
 }
 
 impl MappingSettings {
+    /// The collection of an audience's contacts.
+    pub fn collection_of(&self, list_id: &str) -> String {
+        self.collection.replace(LIST_ID, list_id)
+    }
+
+    /// Whether each audience has a collection of its own.
+    pub fn separates_audiences(&self) -> bool {
+        self.collection.contains(LIST_ID)
+    }
+
     /// Whether these settings can work.
     ///
     /// # Errors
     /// [`ErrorKind::Config`], naming the field.
     pub fn validate(&self) -> Result<()> {
-        let named = [
+        if self.collection.trim().is_empty() {
+            return Err(wrong(
+                "collection",
+                "must not be empty; leave it out for the default",
+            ));
+        }
+        let optional = [
             ("date_of_birth", self.date_of_birth.as_deref()),
             ("customer_id", self.customer_id.as_deref()),
             ("marketing_permission", self.marketing_permission.as_deref()),
-            ("gender.field", self.gender.as_ref().map(|gender| gender.field.as_str())),
+            (
+                "gender.field",
+                self.gender.as_ref().map(|gender| gender.field.as_str()),
+            ),
         ];
-        for (field, name) in named {
+        for (field, name) in optional {
             if name.is_some_and(|name| name.trim().is_empty()) {
                 return Err(wrong(field, "must not be empty; leave it out for none"));
             }
         }
         if self.properties.len() > MOST_PROPERTIES {
-            return Err(wrong("properties", "ometria takes 100 custom fields at most"));
+            return Err(wrong(
+                "properties",
+                "ometria takes 100 custom fields at most",
+            ));
         }
         let mut names = BTreeSet::new();
         for (at, property) in self.properties.iter().enumerate() {
             if property.name.trim().is_empty() {
-                return Err(wrong(format_args!("properties[{at}].name"), "must not be empty"));
+                return Err(wrong(
+                    format_args!("properties[{at}].name"),
+                    "must not be empty",
+                ));
             }
             if !names.insert(&property.name) {
                 return Err(wrong(
@@ -332,7 +364,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(settings.id, IdStrategy::MemberId);
-        assert_eq!(settings.properties[0].from, ValueSource::Merge("TIER".to_owned()));
+        assert_eq!(
+            settings.properties[0].from,
+            ValueSource::Merge("TIER".to_owned())
+        );
         assert_eq!(settings.segments[1].interest.as_deref(), Some("9f"));
     }
 
@@ -342,19 +377,42 @@ mod tests {
             ("surname = 'X'", "surname"),
             ("id = 'email'", "email"),
             ("date_of_birth = ''", "mapping.date_of_birth"),
-            ("properties = [{ name = 'a', from = 'merge:' }]", "name is missing"),
-            ("properties = [{ name = 'a', from = 'ip_signup' }]", "known are"),
-            ("properties = [{ name = 'a', from = 'merge:OM_LTV' }]", "properties[0].from"),
+            ("collection = ' '", "mapping.collection"),
+            (
+                "properties = [{ name = 'a', from = 'merge:' }]",
+                "name is missing",
+            ),
+            (
+                "properties = [{ name = 'a', from = 'ip_signup' }]",
+                "known are",
+            ),
+            (
+                "properties = [{ name = 'a', from = 'merge:OM_LTV' }]",
+                "properties[0].from",
+            ),
             (
                 "properties = [{ name = 'a', from = 'vip' }, { name = 'a', from = 'tags' }]",
                 "properties[1].name",
             ),
             ("segments = [{ segment = 1 }]", "segments[0]"),
-            ("segments = [{ tag = 'a', interest = 'b', segment = 1 }]", "segments[0]"),
+            (
+                "segments = [{ tag = 'a', interest = 'b', segment = 1 }]",
+                "segments[0]",
+            ),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_collection_belongs_to_an_audience_unless_named_outright() {
+        let settings = MappingSettings::default();
+        assert_eq!(settings.collection_of("a1"), "mailchimp:a1");
+        assert!(settings.separates_audiences());
+        let settings = read("collection = 'newsletter'").unwrap();
+        assert_eq!(settings.collection_of("a1"), "newsletter");
+        assert!(!settings.separates_audiences());
     }
 
     proptest! {

@@ -128,3 +128,18 @@ async fn an_audience_that_joins_later_brings_its_opt_outs_first() {
         .any(|change| change.profile == Some(true));
     assert!(!pushed_in_again, "an opt-out stays");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_hour_of_several_audiences_costs_four_requests_each() {
+    let simulated = Simulated::start().await;
+    two_audiences(&simulated);
+    let place = simulated.place();
+    place.run(&["run", LIST, OTHER, "--once"]).with_code(0);
+    simulated.mailchimp.reset_stats();
+    let pushed = simulated.ometria.pushed();
+    place.run(&["run", LIST, OTHER, "--once"]).with_code(0);
+    let stats = simulated.mailchimp.stats();
+    // The preflight that the pass over opt-outs makes serves the read after it.
+    assert!(stats.total() <= 8, "{:?}", stats.requests);
+    assert_eq!(simulated.ometria.pushed(), pushed);
+}

@@ -95,11 +95,12 @@ impl StreamFile {
             .await
             .map_err(|error| failed("create directory for lines", error))?;
         let opening = |error| failed("open lines", error).with("stream", stream);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // The lines are personal data: for the owner's eyes, unless the owner has made the file before.
+        #[cfg(unix)]
+        options.mode(0o600);
+        let mut file = options
             .open(directory.join(format!("{stream}.jsonl")))
             .await
             .map_err(opening)?;

@@ -98,3 +98,15 @@ async fn a_target_that_cannot_be_written_fails_the_check() {
     let error = sink.check().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::State);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_may_read_the_lines() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::new().unwrap();
+    let mut sink = sink(&directory);
+    sink.write(vec![record("a", "{}")]).await.unwrap();
+    sink.flush().await.unwrap();
+    let metadata = fs::metadata(directory.path().join("members.jsonl")).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+}

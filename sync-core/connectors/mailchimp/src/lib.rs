@@ -39,4 +39,4 @@ pub mod reading {}
 pub use member::MemberRow;
 pub use notice::{Notice, ReadHooks};
 pub use settings::{AudienceSettings, StatusFilter};
-pub use source::AudienceSource;
+pub use source::{AudienceSource, RecentCheck};

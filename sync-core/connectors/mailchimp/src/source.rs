@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use mailchimp_client::{Client, Path};
 use sync_core::{BatchReader, Change, Clock, Error, ErrorKind, Key, Position, Result, Source};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use crate::cursor::From;
 use crate::error::translate;
@@ -32,6 +32,36 @@ pub struct AudienceSource {
     hooks: Arc<dyn ReadHooks>,
     /// What the server's clock said, and when, at the last check.
     server_time: Mutex<Option<(DateTime<Utc>, Instant)>>,
+    leaves: Option<RecentCheck>,
+    takes: Option<RecentCheck>,
+}
+
+/// How long a check may serve another source.
+const CHECK_SERVES_FOR: Duration = Duration::from_secs(30);
+
+/// Hands a passed check from one source of an audience to another, so that a pass and the read that follows it cost one
+/// preflight and not two. A check serves once, and only for half a minute.
+#[derive(Clone, Debug, Default)]
+pub struct RecentCheck {
+    left: Arc<Mutex<Option<Passed>>>,
+}
+
+/// What the server's clock said in a check, and when that was.
+type Passed = (Option<DateTime<Utc>>, Instant);
+
+impl RecentCheck {
+    fn leave(&self, server_time: Option<DateTime<Utc>>, at: Instant) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some((server_time, at));
+    }
+
+    fn take(&self) -> Option<Passed> {
+        let left = self
+            .left
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        left.filter(|(_, at)| at.elapsed() < CHECK_SERVES_FOR)
+    }
 }
 
 impl AudienceSource {
@@ -61,7 +91,24 @@ impl AudienceSource {
             clock,
             hooks: Arc::new(()),
             server_time: Mutex::new(None),
+            leaves: None,
+            takes: None,
         })
+    }
+
+    /// Leaves each check it passes to the source that [takes](AudienceSource::takes_check_from) from there. Both must read
+    /// the same audience with the same client.
+    #[must_use]
+    pub fn leaves_check_in(mut self, recent: RecentCheck) -> Self {
+        self.leaves = Some(recent);
+        self
+    }
+
+    /// Takes over a check that another source has just passed, instead of making its own.
+    #[must_use]
+    pub fn takes_check_from(mut self, recent: RecentCheck) -> Self {
+        self.takes = Some(recent);
+        self
     }
 
     /// Hears what happens while reading.
@@ -128,8 +175,18 @@ impl Source for AudienceSource {
     }
 
     async fn check(&self) -> Result<()> {
-        let time = server_time(&self.client, &self.list_id).await?;
-        let seen = time.map(|time| (time, Instant::now()));
+        let taken = self.takes.as_ref().and_then(RecentCheck::take);
+        let (time, at) = match taken {
+            Some(check) => check,
+            None => (
+                server_time(&self.client, &self.list_id).await?,
+                Instant::now(),
+            ),
+        };
+        if let Some(recent) = &self.leaves {
+            recent.leave(time, at);
+        }
+        let seen = time.map(|time| (time, at));
         *self
             .server_time
             .lock()

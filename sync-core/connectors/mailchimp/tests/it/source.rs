@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use mailchimp_client::Client;
 use mailchimp_simulator::{AudienceSpec, Fault, Rule, Spread, Status, StatusMix};
 use sync_core::{AsJson, Cursor, ErrorKind, Key, Keyed, Position, Source, SystemClock};
-use sync_mailchimp::{AudienceSettings, AudienceSource, StatusFilter};
+use sync_mailchimp::{AudienceSettings, AudienceSource, RecentCheck, StatusFilter};
 
 use crate::api::{Api, Delivered, LIST, drain, noon};
 
@@ -272,4 +272,28 @@ async fn a_slow_sink_holds_the_reader_back() {
     // Ten pages wait, ten answers more, and the one that was taken.
     assert!(api.member_requests() <= 25, "{}", api.member_requests());
     assert!(reader.next_batch().await.expect("reading works").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_was_handed_over_serves_once_and_not_for_long() {
+    let api = Api::new(|_| {});
+    api.simulator.add_audience(AudienceSpec::new(LIST, 10));
+    let recent = RecentCheck::default();
+    let first = api
+        .source(AudienceSettings::default())
+        .leaves_check_in(recent.clone());
+    let second = api
+        .source(AudienceSettings::default())
+        .takes_check_from(recent);
+    let checks = || api.simulator.stats().of("GET /lists/{list_id}");
+    first.check().await.expect("it exists");
+    second.check().await.expect("it was just seen");
+    assert_eq!(checks(), 1);
+    // It serves once: what looks for removals must ask again.
+    second.check().await.expect("it exists");
+    assert_eq!(checks(), 2);
+    first.check().await.expect("it exists");
+    tokio::time::advance(std::time::Duration::from_secs(31)).await;
+    second.check().await.expect("it exists");
+    assert_eq!(checks(), 4);
 }
