@@ -24,6 +24,42 @@ pub(crate) struct Situation<'a> {
     pub(crate) unsubscribed_elsewhere: bool,
     /// No opt-out that counts is newer; `None`: there never was one.
     pub(crate) newest_opt_out: Option<i64>,
+    /// The same, of the opt-outs of this audience alone.
+    pub(crate) own_opt_out: Option<i64>,
+    /// Whether one of them was seen after `claim` was noted.
+    pub(crate) opt_out_unnoted: bool,
+    /// Whether a run that was cut short may have pushed claims that `claim` knows nothing of.
+    pub(crate) in_doubt: bool,
+}
+
+impl Situation<'_> {
+    /// What the listing has to be taken to claim before this push.
+    ///
+    /// In doubt that is the worst that the lost pushes can have left there. They cannot hide an opt-out of the person: it
+    /// was written down before anything was pushed. Where nothing newer than such an opt-out is known, or only a lost push
+    /// may have told it, the listing claims it. The same goes for an opt-out that is noted: whether a lost opt-in followed it
+    /// is not known. Any other listing may be opted in.
+    fn presumed_claim(&self, settings: &ConsentSettings) -> Claim {
+        match (self.claim, self.own_opt_out) {
+            (claim, _) if !self.in_doubt => claim,
+            (Claim::Unknown | Claim::ForcedOut, _) => self.claim,
+            // An entry that cannot be read says nothing about what was pushed.
+            (claim, Some(i64::MAX)) => claim,
+            (_, Some(out))
+                if self.has_say
+                    && (self.opt_out_unnoted
+                        || self.opted_in_at.is_none_or(|into| into <= out)) =>
+            {
+                if settings.force_opt_out {
+                    Claim::ForcedOut
+                } else {
+                    Claim::OptedOut
+                }
+            }
+            (Claim::OptedOut, _) => Claim::OptedOut,
+            (Claim::None | Claim::NotSpecified | Claim::OptedIn, _) => Claim::OptedIn,
+        }
+    }
 }
 
 /// What to send, and what the listing claims once that is accepted.
@@ -60,9 +96,11 @@ pub(crate) fn decide(situation: &Situation<'_>, settings: &ConsentSettings) -> V
                 forced: settings.force_opt_out,
             },
             // An opt-out that Ometria may never have heard of, because the run that saw it was killed.
-            _ if situation.opt_out_stands && !situation.claim.is_out() => Wish::Out {
-                forced: settings.force_opt_out,
-            },
+            _ if situation.opt_out_stands && (situation.in_doubt || !situation.claim.is_out()) => {
+                Wish::Out {
+                    forced: settings.force_opt_out,
+                }
+            }
             Status::Cleaned => match settings.cleaned {
                 CleanedPolicy::OptOut => Wish::Out { forced: false },
                 CleanedPolicy::Withdraw => Wish::Nothing,
@@ -76,8 +114,8 @@ pub(crate) fn decide(situation: &Situation<'_>, settings: &ConsentSettings) -> V
     } else {
         Wish::Nothing
     };
-    let claim = situation.claim;
-    let (consent, settled) = match wish {
+    let claim = situation.presumed_claim(settings);
+    let (mut consent, settled) = match wish {
         Wish::In => (Some(Consent::OptIn), Claim::OptedIn),
         Wish::Out { forced: true } => (Some(Consent::ForcedOptOut), Claim::ForcedOut),
         // Whether an unforced update takes the force off the same listing is not documented: leave the stronger claim.
@@ -89,7 +127,12 @@ pub(crate) fn decide(situation: &Situation<'_>, settings: &ConsentSettings) -> V
         }
         Wish::Nothing => (None, claim),
     };
-    let after_force = matches!(wish, Wish::In) && claim == Claim::ForcedOut;
+    if situation.in_doubt && consent.is_none() {
+        consent = restated(settled);
+    }
+    let after_force = matches!(wish, Wish::In)
+        && (claim == Claim::ForcedOut
+            || situation.in_doubt && settings.force_opt_out && situation.own_opt_out.is_some());
     Verdict {
         consent,
         settled,
@@ -116,14 +159,25 @@ fn reason_to_withhold(situation: &Situation<'_>) -> Option<Withheld> {
     }
 }
 
+/// An opt-out once more; `None` for any other claim.
+fn restated(claim: Claim) -> Option<Consent> {
+    match claim {
+        Claim::OptedOut => Some(Consent::OptOut),
+        Claim::ForcedOut => Some(Consent::ForcedOptOut),
+        Claim::None | Claim::OptedIn | Claim::NotSpecified | Claim::Unknown => None,
+    }
+}
+
 /// What to claim about a listing whose member is gone, without knowing its address; `None`: there is nothing to say.
+///
+/// An opt-out is said once more, in doubt or not: what is gone is searched for after the run that ends the doubt, and what
+/// a lost push left on the listing would stay for good.
 pub(crate) fn decide_gone(claim: Claim, has_say: bool) -> Option<Consent> {
-    match (has_say, claim) {
-        (_, Claim::OptedOut | Claim::ForcedOut) => None,
+    restated(claim).or(match (has_say, claim) {
         (true, _) => Some(Consent::OptOut),
         (false, Claim::OptedIn) => Some(Consent::NotSpecified),
         (false, _) => None,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -140,6 +194,9 @@ mod tests {
             opt_out_stands: false,
             unsubscribed_elsewhere: false,
             newest_opt_out: None,
+            own_opt_out: None,
+            opt_out_unnoted: false,
+            in_doubt: false,
         }
     }
 
@@ -396,22 +453,159 @@ mod tests {
     }
 
     #[test]
-    fn gone_means_out_unless_it_is_out_already() {
+    fn gone_means_out_with_the_force_it_had() {
         for claim in [
             Claim::None,
             Claim::OptedIn,
             Claim::NotSpecified,
             Claim::Unknown,
+            Claim::OptedOut,
         ] {
             assert_eq!(decide_gone(claim, true), Some(Consent::OptOut), "{claim:?}");
         }
-        for claim in [Claim::OptedOut, Claim::ForcedOut] {
-            assert_eq!(decide_gone(claim, true), None);
+        for has_say in [true, false] {
+            assert_eq!(
+                decide_gone(Claim::ForcedOut, has_say),
+                Some(Consent::ForcedOptOut)
+            );
         }
+        assert_eq!(decide_gone(Claim::OptedOut, false), Some(Consent::OptOut));
         assert_eq!(
             decide_gone(Claim::OptedIn, false),
             Some(Consent::NotSpecified)
         );
         assert_eq!(decide_gone(Claim::None, false), None);
+    }
+
+    const IN_DOUBT: [(Claim, Option<Consent>); 6] = [
+        (Claim::None, Some(Consent::NotSpecified)),
+        (Claim::OptedIn, Some(Consent::NotSpecified)),
+        (Claim::NotSpecified, Some(Consent::NotSpecified)),
+        (Claim::OptedOut, Some(Consent::OptOut)),
+        (Claim::ForcedOut, Some(Consent::ForcedOptOut)),
+        (Claim::Unknown, None),
+    ];
+
+    #[test]
+    fn in_doubt_every_claim_is_said_again_or_taken_back() {
+        for word in ["pending", "transactional", "archived", "a-new-word"] {
+            let status = Status::from(word);
+            for (claim, expected) in IN_DOUBT {
+                let doubtful = Situation {
+                    claim,
+                    in_doubt: true,
+                    ..situation(&status)
+                };
+                let verdict = decide(&doubtful, &ConsentSettings::default());
+                assert_eq!(verdict.consent, expected, "{word} after {claim:?}");
+                // Said once, it is known: the next time there is nothing to say.
+                let known = Situation {
+                    claim: verdict.settled,
+                    ..situation(&status)
+                };
+                let again = decide(&known, &ConsentSettings::default());
+                assert_eq!((again.consent, again.settled), (None, verdict.settled));
+            }
+        }
+        let status = Status::Cleaned;
+        let bounced = Situation {
+            claim: Claim::ForcedOut,
+            in_doubt: true,
+            ..situation(&status)
+        };
+        let verdict = decide(&bounced, &ConsentSettings::default());
+        assert_eq!(verdict.consent, Some(Consent::ForcedOptOut));
+    }
+
+    #[test]
+    fn in_doubt_an_opt_out_that_nothing_ended_is_said_again() {
+        let status = Status::Subscribed;
+        let held_back = |claim, out: i64| {
+            let situation = Situation {
+                claim,
+                in_doubt: true,
+                newest_opt_out: Some(out),
+                own_opt_out: Some(out),
+                // For a reason of its own, so that an opt-in that is newer is held back too.
+                permission_granted: Some(false),
+                ..situation(&status)
+            };
+            decide(&situation, &ConsentSettings::default()).consent
+        };
+        // The opt-in was at 100.
+        for claim in [
+            Claim::None,
+            Claim::OptedIn,
+            Claim::NotSpecified,
+            Claim::OptedOut,
+        ] {
+            for out in [100, 101] {
+                assert_eq!(held_back(claim, out), Some(Consent::ForcedOptOut));
+            }
+        }
+        assert_eq!(held_back(Claim::OptedIn, 99), Some(Consent::NotSpecified));
+        let unnoted = Situation {
+            claim: Claim::OptedIn,
+            in_doubt: true,
+            own_opt_out: Some(99),
+            opt_out_unnoted: true,
+            unsubscribed_elsewhere: true,
+            ..situation(&status)
+        };
+        let verdict = decide(&unnoted, &ConsentSettings::default());
+        assert_eq!(verdict.consent, Some(Consent::ForcedOptOut));
+        // What cannot be read is no reason to claim anything.
+        assert_eq!(held_back(Claim::None, i64::MAX), None);
+        assert_eq!(
+            held_back(Claim::OptedIn, i64::MAX),
+            Some(Consent::NotSpecified)
+        );
+
+        let status = Status::Archived;
+        for (claim, _) in IN_DOUBT {
+            let standing = Situation {
+                claim,
+                in_doubt: true,
+                opt_out_stands: true,
+                ..situation(&status)
+            };
+            let verdict = decide(&standing, &ConsentSettings::default());
+            assert_eq!(verdict.consent, Some(Consent::ForcedOptOut), "{claim:?}");
+        }
+    }
+
+    #[test]
+    fn in_doubt_an_audience_without_a_say_makes_no_opt_out_of_its_own() {
+        let status = Status::Unsubscribed;
+        for (claim, expected) in IN_DOUBT {
+            let silent = Situation {
+                claim,
+                has_say: false,
+                in_doubt: true,
+                opt_out_stands: true,
+                own_opt_out: Some(200),
+                ..situation(&status)
+            };
+            let verdict = decide(&silent, &ConsentSettings::default());
+            assert_eq!(verdict.consent, expected, "{claim:?}");
+        }
+    }
+
+    #[test]
+    fn in_doubt_coming_back_may_follow_a_force_that_is_not_noted() {
+        let status = Status::Subscribed;
+        let after = |own_opt_out| {
+            let situation = Situation {
+                claim: Claim::OptedIn,
+                in_doubt: true,
+                newest_opt_out: own_opt_out,
+                own_opt_out,
+                ..situation(&status)
+            };
+            let verdict = decide(&situation, &ConsentSettings::default());
+            assert_eq!(verdict.consent, Some(Consent::OptIn));
+            verdict.after_force
+        };
+        assert!(after(Some(99)) && !after(None));
     }
 }

@@ -10,12 +10,13 @@ use sync_core::{
 };
 
 use crate::address::{Address, AddressDigest};
-use crate::consent::{Situation, Verdict, decide, decide_gone};
+use crate::consent::{Situation, decide, decide_gone};
 use crate::delivery::{Delivery, Notice};
 use crate::fact::{Fact, OMETRIA_AUDIENCE, consent_scope, fact_at, fact_key, learn};
 use crate::fields::{alpha2, fitting, international};
 use crate::listing::Listing;
 use crate::note::{Claim, Note};
+use crate::segments::Segments;
 use crate::settings::{
     ConsentSettings, ContactSettings, SmsPolicy, check_audience, check_collection,
 };
@@ -117,10 +118,12 @@ impl ContactMapping {
         let personal = Fact::observe(remembered, &subscriber);
         let at_address = Fact::observe(own_stored, &subscriber);
         let own = Fact::merge(at_address, personal.filter(|fact| fact.unsubscribed));
+        let opt_out_unnoted = own_stored
+            .is_some_and(|stored| remembered.is_none_or(|noted| stored.last > noted.last));
         let mut learned: Vec<LedgerChange> = learn(own_at, own_stored, own).into_iter().collect();
 
         let mark = digest.mark();
-        let listing = Listing::find(note.as_ref(), &subscriber, mark);
+        let listing = Listing::find(note.as_ref(), &subscriber, mark, ledger.in_doubt());
         let others = self
             .others
             .iter()
@@ -139,6 +142,9 @@ impl ContactMapping {
                     .chain([own, personal, at_ometria].into_iter().flatten())
                     .map(|fact| fact.last)
                     .max(),
+                own_opt_out: own.into_iter().chain(personal).map(|fact| fact.last).max(),
+                opt_out_unnoted,
+                in_doubt: ledger.in_doubt(),
             },
             &self.consent,
         );
@@ -152,20 +158,30 @@ impl ContactMapping {
             notices.push(Notice::UnknownStatus);
         }
 
-        let contact = self.contact(
+        let mut contact = self.contact(
             &subscriber,
             &listing.id,
             address,
-            verdict,
+            verdict.settled,
             own,
             &mut notices,
         );
         let sms = self.sms(&subscriber, &listing.id, address);
+        let fingerprint = fingerprint_of(&contact, verdict.settled, sms.as_ref());
+        contact.consent = verdict.consent;
+        if verdict.consent.is_none() {
+            // Without a claim this time would change the date and not the status.
+            contact.timestamp_unsubscribed = None;
+        }
+        let segments = Segments::next(note.as_ref(), &subscriber);
         let accepted = LedgerEntry {
-            fingerprint: fingerprint_of(&contact, verdict.settled, sms.as_ref()),
+            fingerprint,
             note: Note {
                 claim: verdict.settled,
-                opt_out: if subscriber.status == Status::Unsubscribed {
+                // What stands at the address without a note was made by a former member or, in doubt, by this one.
+                opt_out: if subscriber.status == Status::Unsubscribed
+                    || (ledger.in_doubt() && opt_out_unnoted)
+                {
                     own
                 } else {
                     personal
@@ -173,10 +189,14 @@ impl ContactMapping {
                 address: mark,
                 listing_id: (listing.id != subscriber.key.as_str())
                     .then(|| listing.id.as_str().into()),
+                segments: segments.joined,
             }
             .encode(),
         };
-        if known.is_some_and(|known| known.fingerprint == accepted.fingerprint) {
+        contact.remove_from_lists = segments.to_leave;
+        if contact.remove_from_lists.is_empty()
+            && known.is_some_and(|known| known.fingerprint == accepted.fingerprint)
+        {
             if known != Some(&accepted) {
                 learned.push(LedgerChange {
                     at,
@@ -238,18 +258,18 @@ impl ContactMapping {
         Some(Delivery::new(key.clone(), contact, Vec::new()))
     }
 
+    /// What Ometria holds once it has this: without claim and without segments to leave, which are no state of the listing.
     fn contact(
         &self,
         subscriber: &Subscriber,
         listing_id: &str,
         address: Address<'_>,
-        verdict: Verdict,
+        settled: Claim,
         own: Option<Fact>,
         notices: &mut Vec<Notice>,
     ) -> Contact {
         let mut contact = Contact::new(&*self.collection, listing_id);
         contact.email = Some(address.as_str().to_owned());
-        contact.consent = verdict.consent;
         contact.customer_id.clone_from(&subscriber.customer_id);
         contact.firstname.clone_from(&subscriber.firstname);
         contact.lastname.clone_from(&subscriber.lastname);
@@ -267,24 +287,18 @@ impl ContactMapping {
         contact.date_of_birth = subscriber.date_of_birth;
         contact.gender = subscriber.gender;
         contact.timestamp_acquired = subscriber.acquired_at;
-        match verdict.settled {
+        match settled {
             Claim::OptedIn if self.contact.send_subscribed_time => {
                 contact.timestamp_subscribed = subscriber.opted_in_at;
             }
-            // A time without a claim changes the date and not the status, so it goes with an opt-out only.
-            Claim::OptedOut | Claim::ForcedOut
-                if verdict.consent.is_some() && own.is_some_and(|own| own.unsubscribed) =>
-            {
+            Claim::OptedOut | Claim::ForcedOut => {
                 contact.timestamp_unsubscribed = own
-                    .filter(|fact| fact.is_readable())
+                    .filter(|fact| fact.unsubscribed && fact.is_readable())
                     .and_then(|fact| chrono::DateTime::from_timestamp(fact.first, 0));
             }
             _ => {}
         }
         contact.add_to_lists.clone_from(&subscriber.add_to_lists);
-        contact
-            .remove_from_lists
-            .clone_from(&subscriber.remove_from_lists);
         let status = self
             .contact
             .status_property
@@ -360,10 +374,8 @@ fn change_key(change: &Change<Subscriber>) -> Key {
 
 /// Of what Ometria holds once the records are accepted. A claim that is left out counts as the claim that stays.
 fn fingerprint_of(contact: &Contact, settled: Claim, sms: Option<&SmsConsent>) -> u64 {
-    let mut contact = contact.clone();
-    contact.consent = None;
     // These types always serialise; were one not to, the sink would name the record and no fingerprint would be kept.
-    let mut bytes = serde_json::to_vec(&contact).unwrap_or_default();
+    let mut bytes = serde_json::to_vec(contact).unwrap_or_default();
     bytes.push(settled as u8);
     if let Some(sms) = sms {
         bytes.extend(serde_json::to_vec(sms).unwrap_or_default());

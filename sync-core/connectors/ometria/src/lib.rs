@@ -34,6 +34,7 @@ mod outbox;
 mod push_sink;
 mod record_mapping;
 mod record_sink;
+mod segments;
 mod settings;
 mod subscriber;
 

@@ -22,7 +22,15 @@ impl Listing {
     /// A listing that is opted out stays with its address for ever. If it took on the member's new address, Ometria would
     /// hold nothing any more that keeps the old one out, and another audience's older opt-in would count again. So the
     /// new address gets a listing of its own: the same id with a number behind it.
-    pub(crate) fn find(note: Option<&Note>, subscriber: &Subscriber, address: u64) -> Self {
+    ///
+    /// `in_doubt`: a push that nobody remembers may have changed what the noted listing claims. If the member leaves it, its
+    /// opt-out has to be said again, for nothing else will ever be said about it.
+    pub(crate) fn find(
+        note: Option<&Note>,
+        subscriber: &Subscriber,
+        address: u64,
+        in_doubt: bool,
+    ) -> Self {
         let base = subscriber.listing_id.as_str();
         let fresh = |id: String, left| Self {
             id,
@@ -39,7 +47,7 @@ impl Listing {
         match (successor(before, base), note.claim) {
             (Some(number), claim) if claim.is_out() && note.address != address => fresh(
                 format!("{base}{SUCCESSOR}{}", number.saturating_add(1)),
-                None,
+                in_doubt.then(|| (before.to_owned(), claim)),
             ),
             (Some(_), claim) => Self {
                 id: before.to_owned(),
@@ -90,6 +98,7 @@ mod tests {
             opt_out: None,
             address: 1,
             listing_id: listing_id.map(Into::into),
+            segments: Vec::new(),
         }
     }
 
@@ -110,7 +119,7 @@ mod tests {
             Claim::NotSpecified,
             Claim::Unknown,
         ] {
-            let found = Listing::find(Some(&note(claim, None)), &member("key"), 2);
+            let found = Listing::find(Some(&note(claim, None)), &member("key"), 2, false);
             assert_eq!(found, listing("key", claim, None));
         }
     }
@@ -119,28 +128,47 @@ mod tests {
     fn a_listing_that_is_out_stays_with_its_address() {
         for claim in [Claim::OptedOut, Claim::ForcedOut] {
             let first = note(claim, None);
-            assert_eq!(Listing::find(Some(&first), &member("key"), 1).id, "key");
-            let moved = Listing::find(Some(&first), &member("key"), 2);
+            assert_eq!(
+                Listing::find(Some(&first), &member("key"), 1, false).id,
+                "key"
+            );
+            let moved = Listing::find(Some(&first), &member("key"), 2, false);
             assert_eq!(moved, listing("key~1", Claim::None, None));
             let second = note(claim, Some("key~1"));
-            assert_eq!(Listing::find(Some(&second), &member("key"), 1).id, "key~1");
-            assert_eq!(Listing::find(Some(&second), &member("key"), 2).id, "key~2");
+            assert_eq!(
+                Listing::find(Some(&second), &member("key"), 1, false).id,
+                "key~1"
+            );
+            assert_eq!(
+                Listing::find(Some(&second), &member("key"), 2, false).id,
+                "key~2"
+            );
         }
+    }
+
+    #[test]
+    fn in_doubt_a_listing_that_is_left_is_opted_out_once_more() {
+        let noted = note(Claim::ForcedOut, None);
+        let moved = Listing::find(Some(&noted), &member("key"), 2, true);
+        let left = Some(("key", Claim::ForcedOut));
+        assert_eq!(moved, listing("key~1", Claim::None, left));
+        let stayed = Listing::find(Some(&noted), &member("key"), 1, true);
+        assert_eq!(stayed, listing("key", Claim::ForcedOut, None));
     }
 
     #[test]
     fn another_id_leaves_the_old_listing_behind() {
         let before = note(Claim::OptedIn, Some("old"));
-        let found = Listing::find(Some(&before), &member("new"), 1);
+        let found = Listing::find(Some(&before), &member("new"), 1, false);
         assert_eq!(
             found,
             listing("new", Claim::None, Some(("old", Claim::OptedIn)))
         );
         let unreadable = note(Claim::Unknown, None);
-        let found = Listing::find(Some(&unreadable), &member("new"), 1);
+        let found = Listing::find(Some(&unreadable), &member("new"), 1, false);
         assert_eq!(found, listing("new", Claim::Unknown, None));
         assert_eq!(
-            Listing::find(None, &member("new"), 1),
+            Listing::find(None, &member("new"), 1, false),
             listing("new", Claim::None, None)
         );
     }

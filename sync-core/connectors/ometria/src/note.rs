@@ -1,7 +1,8 @@
 //! What the ledger remembers about one listing besides the fingerprint.
 //!
 //! Version 1: the byte 1, a byte of flags, eight bytes of the address's digest, then as the flags say the opt-out times
-//! (two times eight bytes) and the listing id. Ten bytes for most listings.
+//! (two times eight bytes), the segments (a length and ids, each seven bits to a byte with the lowest first and the high bit
+//! set on all bytes but the last) and the listing id. Ten bytes for most listings.
 
 use crate::fact::Fact;
 
@@ -50,6 +51,8 @@ pub(crate) struct Note {
     pub(crate) address: u64,
     /// The listing's id, if it is not the key.
     pub(crate) listing_id: Option<Box<str>>,
+    /// Segments that were joined because of us.
+    pub(crate) segments: Vec<u64>,
 }
 
 const VERSION: u8 = 1;
@@ -57,7 +60,8 @@ const CLAIM: u8 = 0b0000_0111;
 const UNSUBSCRIBED: u8 = 0b0000_1000;
 const HAS_OPT_OUT: u8 = 0b0001_0000;
 const HAS_LISTING_ID: u8 = 0b0010_0000;
-const ALL: u8 = CLAIM | UNSUBSCRIBED | HAS_OPT_OUT | HAS_LISTING_ID;
+const HAS_SEGMENTS: u8 = 0b0100_0000;
+const ALL: u8 = CLAIM | UNSUBSCRIBED | HAS_OPT_OUT | HAS_LISTING_ID | HAS_SEGMENTS;
 
 impl Note {
     pub(crate) fn encode(&self) -> Box<[u8]> {
@@ -71,11 +75,20 @@ impl Note {
         if self.listing_id.is_some() {
             flags |= HAS_LISTING_ID;
         }
+        if !self.segments.is_empty() {
+            flags |= HAS_SEGMENTS;
+        }
         let mut bytes = vec![VERSION, flags];
         bytes.extend_from_slice(&self.address.to_le_bytes());
         if let Some(fact) = self.opt_out {
             bytes.extend_from_slice(&fact.first.to_le_bytes());
             bytes.extend_from_slice(&fact.last.to_le_bytes());
+        }
+        if !self.segments.is_empty() {
+            push_number(&mut bytes, self.segments.len() as u64);
+            for segment in &self.segments {
+                push_number(&mut bytes, *segment);
+            }
         }
         if let Some(id) = &self.listing_id {
             bytes.extend_from_slice(id.as_bytes());
@@ -91,6 +104,7 @@ impl Note {
             opt_out: None,
             address: 0,
             listing_id: None,
+            segments: Vec::new(),
         })
     }
 
@@ -111,6 +125,12 @@ impl Note {
             });
             rest = after;
         }
+        let mut segments = Vec::new();
+        if flags & HAS_SEGMENTS != 0 {
+            for _ in 0..take_number(&mut rest)? {
+                segments.push(take_number(&mut rest)?);
+            }
+        }
         let listing_id = if flags & HAS_LISTING_ID != 0 {
             Some(std::str::from_utf8(rest).ok()?.into())
         } else if rest.is_empty() {
@@ -123,8 +143,39 @@ impl Note {
             opt_out,
             address: u64::from_le_bytes(*address),
             listing_id,
+            segments,
         })
     }
+}
+
+fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
+    loop {
+        let [low, ..] = number.to_le_bytes();
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+/// Takes a number from the front; `None`: there is none, or it has more than 64 bits.
+fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let bits = u64::from(byte & 0x7f);
+        if bits << shift >> shift != bits {
+            return None;
+        }
+        number |= bits << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -149,10 +200,11 @@ mod tests {
             opt_out in proptest::option::of((any::<bool>(), any::<i64>(), any::<i64>())),
             address: u64,
             listing_id in proptest::option::of("\\PC{1,20}"),
+            segments in proptest::collection::vec(any::<u64>(), 0..4),
         ) {
             let opt_out = opt_out
                 .map(|(unsubscribed, first, last)| Fact { unsubscribed, first, last });
-            let note = Note { claim, opt_out, address, listing_id: listing_id.map(Into::into) };
+            let note = Note { claim, opt_out, address, listing_id: listing_id.map(Into::into), segments };
             prop_assert_eq!(Note::decode(&note.encode()), note);
         }
 
@@ -207,6 +259,7 @@ mod tests {
             }),
             address: 0x0102_0304_0506_0708,
             listing_id: Some("id".into()),
+            segments: Vec::new(),
         };
         assert_eq!(Note::decode(&bytes), note);
         assert_eq!(*note.encode(), bytes);
@@ -219,7 +272,53 @@ mod tests {
             opt_out: None,
             address: 1,
             listing_id: None,
+            segments: Vec::new(),
         };
         assert_eq!(note.encode().len(), 10);
+    }
+
+    #[test]
+    fn segments_stand_between_the_times_and_the_listing_id() {
+        // Never change these bytes.
+        let bytes = [
+            1,
+            0b0110_0001,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            2,
+            5,
+            0xac,
+            0x02,
+            b'i',
+            b'd',
+        ];
+        let note = Note {
+            claim: Claim::OptedIn,
+            opt_out: None,
+            address: 0,
+            listing_id: Some("id".into()),
+            segments: vec![5, 300],
+        };
+        assert_eq!(Note::decode(&bytes), note);
+        assert_eq!(*note.encode(), bytes);
+    }
+
+    #[test]
+    fn a_number_that_is_cut_or_too_large_makes_the_note_unreadable() {
+        let start = [1, 0b0100_0001, 0, 0, 0, 0, 0, 0, 0, 0];
+        let largest = [&[1][..], &[0xff; 9], &[0x01]].concat();
+        let with = |rest: &[u8]| Note::decode(&[&start[..], rest].concat());
+        assert_eq!(with(&largest).segments, [u64::MAX]);
+        let too_large = [&[1][..], &[0xff; 9], &[0x02]].concat();
+        let too_long = [&[1][..], &[0x80; 10], &[0x01]].concat();
+        for rest in [&[][..], &[2, 5], &[1, 0x80], &too_large, &too_long] {
+            assert_eq!(with(rest).claim, Claim::Unknown, "{rest:?}");
+        }
     }
 }

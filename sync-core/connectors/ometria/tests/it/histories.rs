@@ -6,7 +6,7 @@
 use ometria_simulator::Rules;
 use proptest::prelude::*;
 
-use crate::world::{ADDRESSES, AUDIENCES, Step, World};
+use crate::world::{ADDRESSES, AUDIENCES, Kill, Step, World};
 
 fn step() -> impl Strategy<Value = Step> {
     let who = || (0..AUDIENCES.len(), 0..ADDRESSES.len());
@@ -29,10 +29,21 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (who(), 0..ADDRESSES.len())
             .prop_map(|((audience, from), to)| Step::Move { audience, from, to }),
         1 => (0..ADDRESSES.len()).prop_map(|address| Step::Prefer { address }),
-        4 => (0..AUDIENCES.len(), proptest::option::weighted(0.3, 0usize..3))
-            .prop_map(|(audience, killed_after)| Step::Sync { audience, killed_after }),
+        2 => (0..AUDIENCES.len(), 1usize..4)
+            .prop_map(|(audience, batch)| Step::Sync { audience, batch, kill: None }),
+        2 => (0..AUDIENCES.len(), 1usize..4, kill())
+            .prop_map(|(audience, batch, kill)| Step::Sync { audience, batch, kill: Some(kill) }),
         3 => Just(Step::SyncAll),
     ]
+}
+
+fn kill() -> impl Strategy<Value = Kill> {
+    let late = proptest::bool::weighted(0.2);
+    (late, 1usize..4, any::<u8>()).prop_map(|(late, batches, arrived)| Kill {
+        late,
+        batches,
+        arrived,
+    })
 }
 
 proptest! {

@@ -5,8 +5,8 @@ use ometria_client::{Consent, Gender, Record, SmsCollection};
 use serde_json::json;
 use sync_core::{Action, Change, ImportId, Key};
 use sync_ometria::{
-    ConsentSettings, ContactMapping, ContactSettings, FactsMapping, Notice, OMETRIA_AUDIENCE,
-    RecordDelivery, RecordMapping, Sms, SmsPolicy, SmsStatus,
+    ConsentSettings, ContactMapping, ContactSettings, Delivery, FactsMapping, Notice,
+    OMETRIA_AUDIENCE, RecordDelivery, RecordMapping, Sms, SmsPolicy, SmsStatus,
 };
 
 use crate::ledger::{Ledger, at, consent, contact, json, mapping, mapping_with, member, one};
@@ -42,7 +42,7 @@ fn a_subscribed_member_is_a_full_unforced_opt_in() {
             "customer_id": "c7", "timestamp_acquired": "1970-01-01T00:00:10Z",
             "timestamp_subscribed": "1970-01-01T00:00:50Z",
             "properties": {"mailchimp_status": "subscribed", "vip": true},
-            "@add_to_lists": [4], "@remove_from_lists": [5],
+            "@add_to_lists": [4],
         })
     );
     assert_eq!(sent.notices(), []);
@@ -58,6 +58,49 @@ fn a_first_load_may_leave_out_the_time_of_the_opt_in() {
     let sent = one(Ledger::default().deliver(&mapping, Change::Present(member("subscribed", 100))));
     assert_eq!(contact(&sent).consent, Some(Consent::OptIn));
     assert_eq!(contact(&sent).timestamp_subscribed, None);
+}
+
+#[test]
+fn only_segments_that_were_joined_because_of_us_are_left_and_once() {
+    let mut ledger = Ledger::default();
+    let mapping = mapping("a");
+    let mut deliver = |joins: &[u64], leaves: &[u64]| {
+        let mut member = member("subscribed", 100);
+        member.add_to_lists = joins.to_vec();
+        member.remove_from_lists = leaves.to_vec();
+        let sent = ledger.deliver(&mapping, Change::Present(member));
+        let lists = |d: &Delivery| {
+            let sent = contact(d);
+            (sent.add_to_lists.clone(), sent.remove_from_lists.clone())
+        };
+        sent.iter().map(lists).collect::<Vec<_>>()
+    };
+    assert_eq!(deliver(&[4], &[5, 6]), [(vec![4], vec![])]);
+    assert_eq!(deliver(&[4], &[5, 6]), []);
+    assert_eq!(deliver(&[4, 5], &[6]), [(vec![4, 5], vec![])]);
+    assert_eq!(deliver(&[4], &[5, 6]), [(vec![4], vec![5])]);
+    assert_eq!(deliver(&[4], &[5, 6]), []);
+    // Not spoken of for a while, which changes what is sent but not whose the segment is.
+    assert_eq!(deliver(&[], &[]), [(vec![], vec![])]);
+    assert_eq!(deliver(&[], &[4]), [(vec![], vec![4])]);
+    assert_eq!(deliver(&[], &[4]), []);
+}
+
+#[test]
+fn in_doubt_a_row_is_sent_again() {
+    let mut ledger = Ledger::default();
+    let mapping = RecordMapping::new(ImportId::new("r").scope());
+    let rows = |ledger: &mut Ledger| -> Vec<RecordDelivery> {
+        ledger.deliver(&mapping, Change::Present(member("subscribed", 100)))
+    };
+    let first = rows(&mut ledger);
+    assert_eq!((first.len(), rows(&mut ledger).len()), (1, 0));
+    // As the engine shows what it does not trust.
+    for entry in ledger.0.values_mut().flatten() {
+        entry.fingerprint = 0;
+    }
+    assert_eq!(rows(&mut ledger), first);
+    assert_eq!(rows(&mut ledger), []);
 }
 
 #[test]
@@ -78,10 +121,12 @@ fn a_member_that_is_gone_is_opted_out_without_its_address() {
 }
 
 #[test]
-fn a_member_that_is_gone_and_out_already_is_only_forgotten() {
+fn a_member_that_is_gone_and_out_already_is_opted_out_once_more() {
     let mut ledger = Ledger::default();
     let mapping = mapping("a");
     ledger.deliver(&mapping, Change::Present(member("unsubscribed", 100)));
+    let sent = ledger.deliver(&mapping, Change::Removed(Key::new("k")));
+    assert_eq!(consent(&sent), Some(Consent::ForcedOptOut));
     assert_eq!(ledger.deliver(&mapping, Change::Removed(Key::new("k"))), []);
     // The opt-out itself stays.
     assert_eq!(ledger.entries(), 1);

@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 use chrono::DateTime;
 use ometria_client::{Consent, Record};
 use ometria_simulator::{Claim, ListingView, OmetriaSimulator, Rules};
-use sync_core::{Action, Change, ImportId, Key, LedgerEntry, LedgerKey, LedgerView, Mapping};
+use sync_core::{
+    Action, Change, ImportId, Key, LedgerChange, LedgerEntry, LedgerKey, LedgerView, Mapping,
+    Prepared,
+};
 use sync_ometria::{
     ConsentSettings, ContactMapping, ContactSettings, Delivery, FactsMapping, Status, Subscriber,
 };
@@ -41,13 +44,24 @@ pub(crate) enum Step {
     Prefer {
         address: usize,
     },
-    /// One audience is read and delivered; killed after so many pushes, before the commit.
+    /// One audience is read and delivered, this many members to a batch.
     Sync {
         audience: usize,
-        killed_after: Option<usize>,
+        batch: usize,
+        kill: Option<Kill>,
     },
     /// All audiences are read, opt-outs first.
     SyncAll,
+}
+
+/// The end of a process, after this many batches or all of them, and before the commit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kill {
+    /// While it ends what is gone, after everything else was committed.
+    pub(crate) late: bool,
+    pub(crate) batches: usize,
+    /// Which of the records written by then had arrived: one bit for each, from the lowest, then from the start again.
+    pub(crate) arrived: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +77,12 @@ struct Member {
     deleted: bool,
     /// Changed since the last commit of its audience.
     changed: bool,
+    /// A run that was killed wrote a record of it, and no run has committed it since.
+    lost: bool,
+    /// Its address changed while it was lost: what stands under the old one is not known.
+    strayed: bool,
+    /// Listings it had when a run committed it.
+    listings: HashSet<String>,
 }
 
 /// A decision that a read showed.
@@ -77,9 +97,24 @@ struct Seen {
     /// What the mapping can know at best about an opt-out: it was not later.
     not_after: i64,
     in_facts_pass: bool,
-    /// The opt-out was made earlier and nothing has ended it; the status is another one by now.
-    earlier: bool,
-    committed: bool,
+    state: Memory,
+}
+
+/// What became of a decision that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    /// Forgotten, if the run is killed now.
+    None,
+    /// Written down under the address, before records were pushed.
+    Fact,
+    /// Committed.
+    All,
+}
+
+impl Seen {
+    fn is_known(&self) -> bool {
+        self.state != Memory::None
+    }
 }
 
 pub(crate) struct World {
@@ -90,8 +125,10 @@ pub(crate) struct World {
     simulator: OmetriaSimulator,
     ledger: HashMap<LedgerKey, LedgerEntry>,
     seen: Vec<Seen>,
-    /// Members of whom a push may have arrived that nobody remembers.
-    doubtful: HashSet<usize>,
+    /// Audiences whose last run was killed.
+    in_doubt: [bool; AUDIENCES.len()],
+    /// Listings that a run which was killed opted out without force: for a bounce, or because the member was gone.
+    lost_bounces: HashSet<(String, String)>,
     preferred: HashSet<usize>,
     facts: Vec<FactsMapping>,
     contacts: Vec<ContactMapping>,
@@ -124,7 +161,8 @@ impl World {
             simulator: OmetriaSimulator::new(settings),
             ledger: HashMap::new(),
             seen: Vec::new(),
-            doubtful: HashSet::new(),
+            in_doubt: [false; AUDIENCES.len()],
+            lost_bounces: HashSet::new(),
             preferred: HashSet::new(),
             facts: AUDIENCES
                 .map(|audience| FactsMapping::new(audience, &consent).unwrap())
@@ -151,6 +189,9 @@ impl World {
             last_changed: self.now,
             deleted: false,
             changed: true,
+            lost: false,
+            strayed: false,
+            listings: HashSet::new(),
         });
     }
 
@@ -194,7 +235,9 @@ impl World {
             }
             Step::Move { audience, from, to } => {
                 if let (Some(index), None) = (self.find(audience, from), self.find(audience, to)) {
-                    self.touch(index).address = to;
+                    let member = self.touch(index);
+                    member.address = to;
+                    member.strayed |= member.lost;
                 }
             }
             Step::Prefer { address } => {
@@ -203,9 +246,10 @@ impl World {
             }
             Step::Sync {
                 audience,
-                killed_after,
+                batch,
+                kill,
             } => {
-                self.deliver(audience, false, killed_after);
+                self.deliver(audience, false, batch, kill);
             }
             Step::SyncAll => {
                 self.sync_all(false);
@@ -226,7 +270,7 @@ impl World {
             self.learn(audience);
         }
         let sent = (0..AUDIENCES.len())
-            .map(|audience| self.deliver(audience, everything, None))
+            .map(|audience| self.deliver(audience, everything, 2, None))
             .sum();
         self.check_opted_out();
         sent
@@ -239,82 +283,169 @@ impl World {
             if member.audience != audience || member.deleted || member.status != "unsubscribed" {
                 continue;
             }
-            self.see(index, true, true);
+            self.see(index, true);
             let change = Change::Present(subscriber(&member));
             let mapping = &self.facts[audience];
             let wanted = Mapping::<Subscriber, Delivery>::lookups(mapping, &change);
             let entries = look_up(&self.ledger, wanted);
-            let prepared: sync_core::Prepared<Delivery> =
-                mapping.prepare(change, &LedgerView::new(&entries));
+            let prepared: Prepared<Delivery> = mapping.prepare(change, &LedgerView::new(&entries));
             assert_eq!(prepared.action, Action::Skip);
             apply(&mut self.ledger, prepared.learned);
         }
     }
 
-    /// Reads what changed, or everything, and delivers it. Returns how many records were pushed.
-    fn deliver(&mut self, audience: usize, everything: bool, killed_after: Option<usize>) -> usize {
-        let mut staged = self.ledger.clone();
-        let mut pushed = 0;
+    /// Reads what changed, or everything, and delivers it; then ends what is gone. Returns how many records were pushed.
+    fn deliver(
+        &mut self,
+        audience: usize,
+        everything: bool,
+        batch: usize,
+        kill: Option<Kill>,
+    ) -> usize {
+        let members = self.members.iter().enumerate();
+        let read = members.filter(|(_, m)| m.audience == audience && (m.changed || everything));
+        let (gone, present): (Vec<usize>, Vec<usize>) = {
+            let of = |deleted| {
+                let read = read.clone().filter(move |(_, m)| m.deleted == deleted);
+                read.map(|(index, _)| index).collect()
+            };
+            (of(true), of(false))
+        };
+        let mut run = Run {
+            audience,
+            distrust: self.in_doubt[audience],
+            kill: kill.filter(|kill| !kill.late),
+            pushed: 0,
+        };
+        // A run that read everything ends the doubt; what is gone is searched for afterwards.
+        if self.interval(&mut run, &present, batch) {
+            run.distrust = false;
+            run.kill = kill;
+            self.interval(&mut run, &gone, batch);
+        }
+        run.pushed
+    }
+
+    /// Delivers these members as the engine does from commit to commit. Returns whether the run is alive.
+    fn interval(&mut self, run: &mut Run, indices: &[usize], batch: usize) -> bool {
         let first_seen = self.seen.len();
-        for index in 0..self.members.len() {
-            let member = self.members[index].clone();
-            if member.audience != audience || !(member.changed || everything) {
+        let mut overlay = HashMap::new();
+        let mut shared = Vec::new();
+        let mut written = 0;
+        let mut delivered = Vec::new();
+        let batches = run.kill.map_or(usize::MAX, |kill| kill.batches);
+        for indices in indices.chunks(batch).take(batches) {
+            let mut records = Vec::new();
+            for &index in indices {
+                let prepared = self.prepare(run, index, &overlay);
+                let own = ImportId::new(AUDIENCES[run.audience]).scope();
+                shared.extend(
+                    prepared
+                        .learned
+                        .iter()
+                        .filter(|change| change.at.scope != own)
+                        .cloned(),
+                );
+                let changes = prepared.learned.into_iter().chain(prepared.on_accept);
+                overlay.extend(changes.map(|change| (change.at, change.entry)));
+                match prepared.action {
+                    Action::Send(sent) => {
+                        self.members[index].lost = true;
+                        let ids = sent
+                            .iter()
+                            .map(|delivery| delivery.record().id().to_owned());
+                        delivered.extend(ids.map(|id| (index, id)));
+                        records.extend(sent.into_iter().map(|delivery| (index, delivery)));
+                    }
+                    Action::Skip => {}
+                    Action::Reject(reason) => panic!("rejected: {reason}"),
+                }
+            }
+            if records.is_empty() {
                 continue;
             }
-            let change = if member.deleted {
-                Change::Removed(Key::new(member.key.clone()))
-            } else {
-                self.see(index, false, false);
-                Change::Present(subscriber(&member))
-            };
-            let mapping = &self.contacts[audience];
-            let entries = look_up(&staged, mapping.lookups(&change));
-            let prepared = mapping.prepare(change, &LedgerView::new(&entries));
-            apply(&mut staged, prepared.learned);
-            let records = match prepared.action {
-                Action::Send(records) => records,
-                Action::Skip => Vec::new(),
-                Action::Reject(reason) => panic!("rejected: {reason}"),
-            };
-            for delivery in records {
-                if killed_after == Some(pushed) {
-                    self.kill(audience);
-                    return pushed;
-                }
-                self.push(&delivery, index);
-                pushed += 1;
+            self.in_doubt[run.audience] = true;
+            apply(&mut self.ledger, std::mem::take(&mut shared));
+            for seen in &mut self.seen[first_seen..] {
+                seen.state = Memory::Fact;
             }
-            apply(&mut staged, prepared.on_accept);
+            for (index, delivery) in records {
+                let arrives = |kill: Kill| kill.arrived >> (written % 8) & 1 == 1;
+                if run.kill.is_none_or(arrives) {
+                    self.push(&delivery, index, run.kill.is_some());
+                    run.pushed += 1;
+                }
+                written += 1;
+            }
         }
-        if killed_after.is_some() {
-            self.kill(audience);
-            return pushed;
+        if run.kill.is_some() {
+            return false;
         }
-        self.ledger = staged;
+        for (at, entry) in overlay {
+            apply(&mut self.ledger, vec![LedgerChange { at, entry }]);
+        }
+        self.in_doubt[run.audience] = run.distrust;
         for seen in &mut self.seen[first_seen..] {
-            seen.committed = true;
+            seen.state = Memory::All;
         }
-        for member in &mut self.members {
-            member.changed &= member.audience != audience;
+        for (index, listing) in delivered {
+            self.members[index].listings.insert(listing);
         }
-        pushed
+        for &index in indices {
+            let member = &mut self.members[index];
+            member.changed = false;
+            member.lost = false;
+            // What stands under the address without being noted of the member is taken for the member's own from now on.
+            let (address, deleted) = (member.address, member.deleted);
+            for seen in &mut self.seen {
+                if seen.member == index && seen.address == address && seen.is_known() && !deleted {
+                    seen.state = Memory::All;
+                }
+            }
+        }
+        true
     }
 
-    fn kill(&mut self, audience: usize) {
-        let changed = self.members.iter().enumerate();
-        let changed = changed.filter(|(_, member)| member.audience == audience && member.changed);
-        self.doubtful.extend(changed.map(|(index, _)| index));
+    fn prepare(
+        &mut self,
+        run: &Run,
+        index: usize,
+        overlay: &HashMap<LedgerKey, Option<LedgerEntry>>,
+    ) -> Prepared<Delivery> {
+        let member = self.members[index].clone();
+        let change = if member.deleted {
+            Change::Removed(Key::new(member.key))
+        } else {
+            self.see(index, false);
+            Change::Present(subscriber(&member))
+        };
+        let mapping = &self.contacts[run.audience];
+        let mut entries = look_up(&self.ledger, mapping.lookups(&change));
+        if run.distrust {
+            for entry in entries.values_mut().flatten() {
+                entry.fingerprint = 0;
+            }
+        }
+        for (at, entry) in &mut entries {
+            if let Some(newer) = overlay.get(at) {
+                entry.clone_from(newer);
+            }
+        }
+        mapping.prepare(change, &LedgerView::new(&entries).doubted(run.distrust))
     }
 
-    fn see(&mut self, index: usize, in_facts_pass: bool, committed: bool) {
+    fn see(&mut self, index: usize, in_facts_pass: bool) {
         let member = &self.members[index];
-        // An opt-out of the member that nothing has ended yet, made under whatever address.
-        let standing = self
-            .seen
-            .iter()
-            .rev()
-            .find(|seen| seen.member == index && seen.committed && !seen.in_facts_pass);
-        let standing = standing.filter(|seen| seen.out).copied();
+        // An opt-out of the member that nothing has ended, as far as is known: of the member by what was committed, of the
+        // address also by what was written down before a kill.
+        let last = |counts: &dyn Fn(&Seen) -> bool| {
+            let by_member = |seen: &&Seen| seen.member == index && !seen.in_facts_pass;
+            let mut seen = self.seen.iter().rev().filter(by_member).copied();
+            seen.find(|seen| counts(seen)).filter(|seen| seen.out)
+        };
+        let of_member = last(&|seen| seen.state == Memory::All);
+        let of_address = last(&|seen| seen.is_known() && seen.address == member.address);
+        let standing = of_address.or(of_member);
         let (out, decided_at, not_after) = match (member.status, member.opted_in_at, standing) {
             ("unsubscribed", _, _) => (true, member.left_at, member.last_changed),
             ("subscribed", Some(opted_in_at), _) => (false, opted_in_at, 0),
@@ -329,12 +460,15 @@ impl World {
             decided_at,
             not_after,
             in_facts_pass,
-            earlier: out && member.status != "unsubscribed",
-            committed,
+            state: if in_facts_pass {
+                Memory::All
+            } else {
+                Memory::None
+            },
         });
     }
 
-    fn push(&mut self, delivery: &Delivery, index: usize) {
+    fn push(&mut self, delivery: &Delivery, index: usize, is_lost: bool) {
         let json = serde_json::to_value(delivery.record()).unwrap();
         assert!(
             json["marketing_optin"] != "EXPLICITLY_OPTEDIN" || json.get("@force_optin").is_none(),
@@ -346,10 +480,19 @@ impl World {
         let Record::Contact(contact) = delivery.record() else {
             panic!("not a contact")
         };
-        if delivery.consent() == Some(Consent::NotSpecified) && !self.doubtful.contains(&index) {
+        let at = (contact.collection.clone(), contact.id.clone());
+        if delivery.consent() == Some(Consent::NotSpecified)
+            && !self.lost_bounces.contains(&at)
+            && !self.members[index].strayed
+        {
             let before = self.simulator.listing(&contact.collection, &contact.id);
             let claim = before.and_then(|listing| listing.claim);
             assert_ne!(claim, Some(Claim::OptedOut), "an opt-out would be erased");
+        }
+        if delivery.consent() == Some(Consent::OptOut) && is_lost {
+            self.lost_bounces.insert(at);
+        } else if delivery.consent().is_some() {
+            self.lost_bounces.remove(&at);
         }
         account::push_now(&self.simulator, delivery.record());
     }
@@ -360,7 +503,7 @@ impl World {
         let outs = self
             .seen
             .iter()
-            .filter(|seen| seen.committed && seen.address == member.address);
+            .filter(|seen| seen.is_known() && seen.address == member.address);
         for seen in outs.filter(|seen| seen.out) {
             assert!(
                 opted_in_at.is_some_and(|at| at > seen.decided_at),
@@ -368,7 +511,7 @@ impl World {
             );
         }
         for other in (0..AUDIENCES.len()).filter(|other| *other != member.audience) {
-            let last = self.last_word(other, member.address, |seen| seen.committed);
+            let last = self.last_word(other, member.address, Seen::is_known);
             assert!(
                 !last.is_some_and(|seen| seen.out),
                 "opted in against {last:?}"
@@ -405,12 +548,13 @@ impl World {
         }
     }
 
-    /// Whoever's last word is an opt-out is not opted in. What a killed run saw of an opt-out is unknown to the next one;
-    /// what it sent of an opt-in has arrived.
+    /// Whoever's last word is an opt-out is not opted in.
     fn check_opted_out(&self) {
         let counts = |seen: &Seen| {
-            let unknown_return = seen.earlier && self.doubtful.contains(&seen.member);
-            !seen.out || (seen.committed && !seen.in_facts_pass && !unknown_return)
+            let member = &self.members[seen.member];
+            let unheard_of = member.deleted && member.listings.is_empty();
+            let out_of_reach = seen.state != Memory::All && (member.strayed || unheard_of);
+            seen.is_known() && (!seen.out || (!seen.in_facts_pass && !out_of_reach))
         };
         for (address, name) in ADDRESSES.iter().enumerate() {
             let here = || {
@@ -440,10 +584,12 @@ impl World {
             let listing = self.listing(member);
             let claim = listing.as_ref().and_then(|listing| listing.claim);
             if member.deleted {
-                // Never delivered, or ended.
+                // A listing that only runs which were killed ever wrote: nothing tells that there is something to end.
+                let is_known = listing.is_some_and(|listing| member.listings.contains(&listing.id));
                 assert_ne!(
-                    claim.filter(|_| !self.doubtful.contains(&index)),
-                    Some(Claim::OptedIn)
+                    claim.filter(|_| is_known),
+                    Some(Claim::OptedIn),
+                    "{member:?}"
                 );
                 continue;
             }
@@ -455,7 +601,6 @@ impl World {
                         (Some(Claim::OptedOut), Some(Claim::OptedOut))
                     );
                 }
-                _ if self.doubtful.contains(&index) => {}
                 "cleaned" => assert_eq!(claim, Some(Claim::OptedOut), "{member:?}"),
                 "subscribed" if !self.is_held_back(index) => {
                     assert_eq!(claim, Some(Claim::OptedIn), "{member:?}");
@@ -483,13 +628,14 @@ impl World {
     fn is_held_back(&self, index: usize) -> bool {
         let member = &self.members[index];
         let concerns = |seen: &&Seen| {
-            let same_member = seen.member == index && !seen.in_facts_pass;
-            seen.committed && seen.out && (seen.address == member.address || same_member)
+            let committed = seen.state == Memory::All && !seen.in_facts_pass;
+            let same_member = seen.member == index && committed;
+            seen.is_known() && seen.out && (seen.address == member.address || same_member)
         };
         let newer = |seen: &Seen| member.opted_in_at.is_some_and(|at| at > seen.not_after);
         let contradicted = !self.seen.iter().filter(concerns).all(newer);
         let elsewhere = (0..AUDIENCES.len()).any(|other| {
-            let last = self.last_word(other, member.address, |seen| seen.committed);
+            let last = self.last_word(other, member.address, Seen::is_known);
             other != member.audience && last.is_some_and(|seen| seen.out)
         });
         contradicted || elsewhere
@@ -520,11 +666,20 @@ fn look_up(
         .collect()
 }
 
-fn apply(ledger: &mut HashMap<LedgerKey, LedgerEntry>, changes: Vec<sync_core::LedgerChange>) {
+fn apply(ledger: &mut HashMap<LedgerKey, LedgerEntry>, changes: Vec<LedgerChange>) {
     for change in changes {
         match change.entry {
             Some(entry) => ledger.insert(change.at, entry),
             None => ledger.remove(&change.at),
         };
     }
+}
+
+/// A run under way.
+struct Run {
+    audience: usize,
+    distrust: bool,
+    kill: Option<Kill>,
+    /// Records that arrived.
+    pushed: usize,
 }
