@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use ometria_simulator::{Claim, OmetriaSimulator};
 use sync_core::{
     Batch, BatchReader, Change, Cursor, Import as _, ImportId, Key, MemoryStateStore, Outcome,
-    Pipeline, PipelineSettings, Position, Result, Source, Turn, shutdown,
+    Pipeline, PipelineSettings, Position, Result, Shutdown, Source, Turn, shutdown,
 };
 use sync_ometria::{
     ConsentSettings, ContactMapping, ContactSettings, Delivery, OmetriaSink, PushSettings,
@@ -15,7 +15,7 @@ use sync_ometria::{
 use sync_testkit::{Fault, FaultPlan, FaultySink, FaultySource, FaultyState};
 
 use crate::account;
-use crate::ledger::member;
+use crate::ledger::{at, member};
 
 /// An audience that a test holds in its hands.
 #[derive(Clone, Default)]
@@ -247,24 +247,101 @@ async fn a_run_that_fails_at_any_step_ends_like_one_that_never_failed() {
     let expected = lasting.listings();
     assert_eq!(expected.len(), 7);
 
-    for call in 0..plan.calls() {
-        for fault in Fault::ALL {
+    for (call, fault) in every_failure(&plan) {
+        let (lasting, audience) = begin().await;
+        fail(&lasting, &audience, &running, call, fault).await;
+        let run = lasting
+            .import("a", &audience, &FaultPlan::none())
+            .run(&running)
+            .await;
+        assert_eq!(run.outcome, Some(Outcome::Complete), "{run:?}");
+        assert_eq!(lasting.listings(), expected, "{fault:?} at call {call}");
+    }
+}
+
+/// Each way in which each call of a run that did not fail can fail.
+fn every_failure(plan: &FaultPlan) -> impl Iterator<Item = (usize, Fault)> + use<> {
+    let calls = 0..plan.calls();
+    calls.flat_map(|call| Fault::ALL.into_iter().map(move |fault| (call, fault)))
+}
+
+/// A process that delivers the audience and ends at this call.
+async fn fail(
+    lasting: &Lasting,
+    audience: &Audience,
+    running: &Shutdown,
+    call: usize,
+    fault: Fault,
+) {
+    let plan = FaultPlan::nth(call, fault);
+    let mut failing = lasting.import("a", audience, &plan);
+    tokio::select! {
+        biased;
+        _ = failing.run(running) => {}
+        () = plan.strikes(), if matches!(fault, Fault::Never | Fault::AfterNever) => {}
+    }
+    assert!(plan.struck(), "call {call} was not made");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_left_between_a_kill_and_the_next_run_is_not_left_opted_in() {
+    // Known to the ledger before the run that fails, as their keys say; `new` is not.
+    let before = ["in", "pending", "archived", "out"].map(|key| {
+        let status = match key {
+            "in" => "subscribed",
+            "out" => "unsubscribed",
+            word => word,
+        };
+        named(key, status, 100, "first")
+    });
+    let all = ["in", "pending", "archived", "out", "new"];
+    let each = |status: &str, seconds, opted_in_at| -> Vec<Subscriber> {
+        let member = |key: &&str| {
+            let mut member = named(key, status, seconds, "first");
+            member.opted_in_at = Some(at(opted_in_at));
+            member
+        };
+        all.iter().map(member).collect()
+    };
+    let (_handle, running) = shutdown();
+    let begin = async || {
+        let lasting = Lasting::new();
+        let audience = Audience::default();
+        audience.set(before.to_vec());
+        let mut import = lasting.import("a", &audience, &FaultPlan::none());
+        assert_eq!(import.run(&running).await.outcome, Some(Outcome::Complete));
+        audience.set(each("subscribed", 300, 200));
+        (lasting, audience)
+    };
+    let (lasting, audience) = begin().await;
+    let plan = FaultPlan::none();
+    lasting.import("a", &audience, &plan).run(&running).await;
+    let opted_in = |lasting: &Lasting| -> Vec<String> {
+        let listings = lasting.simulator.listings().into_iter();
+        let opted_in = listings.filter(|listing| listing.claim == Some(Claim::OptedIn));
+        opted_in.map(|listing| listing.id).collect()
+    };
+    assert_eq!(opted_in(&lasting).len(), all.len());
+
+    let mut had_arrived = false;
+    for (call, fault) in every_failure(&plan) {
+        for left in ["archived", "pending", "unsubscribed", "cleaned"] {
             let (lasting, audience) = begin().await;
-            let plan = FaultPlan::nth(call, fault);
-            let mut failing = lasting.import("a", &audience, &plan);
-            tokio::select! {
-                biased;
-                _ = failing.run(&running) => {}
-                () = plan.strikes(), if matches!(fault, Fault::Never | Fault::AfterNever) => {}
+            fail(&lasting, &audience, &running, call, fault).await;
+            // One was opted in before.
+            had_arrived |= opted_in(&lasting).len() > 1;
+            audience.set(each(left, 400, 200));
+            for _ in 0..2 {
+                let mut import = lasting.import("a", &audience, &FaultPlan::none());
+                assert_eq!(import.run(&running).await.outcome, Some(Outcome::Complete));
+                let none: [String; 0] = [];
+                assert_eq!(
+                    opted_in(&lasting),
+                    none,
+                    "{left} after {fault:?} at call {call}"
+                );
             }
-            assert!(plan.struck(), "call {call} was not made");
-            drop(failing);
-            let run = lasting
-                .import("a", &audience, &FaultPlan::none())
-                .run(&running)
-                .await;
-            assert_eq!(run.outcome, Some(Outcome::Complete), "{run:?}");
-            assert_eq!(lasting.listings(), expected, "{fault:?} at call {call}");
         }
     }
+    assert!(had_arrived, "no opt-in had arrived in any case");
 }

@@ -1,10 +1,13 @@
 //! The world of the histories: people, audiences, a ledger, the simulated account, and the truth about all of them.
 
+mod checks;
+mod run;
+
 use std::collections::{HashMap, HashSet};
 
 use chrono::DateTime;
 use ometria_client::{Consent, Record};
-use ometria_simulator::{Claim, ListingView, OmetriaSimulator, Rules};
+use ometria_simulator::{Claim, OmetriaSimulator, Rules};
 use sync_core::{
     Action, Change, ImportId, Key, LedgerChange, LedgerEntry, LedgerKey, LedgerView, Mapping,
     Prepared,
@@ -294,146 +297,6 @@ impl World {
         }
     }
 
-    /// Reads what changed, or everything, and delivers it; then ends what is gone. Returns how many records were pushed.
-    fn deliver(
-        &mut self,
-        audience: usize,
-        everything: bool,
-        batch: usize,
-        kill: Option<Kill>,
-    ) -> usize {
-        let members = self.members.iter().enumerate();
-        let read = members.filter(|(_, m)| m.audience == audience && (m.changed || everything));
-        let (gone, present): (Vec<usize>, Vec<usize>) = {
-            let of = |deleted| {
-                let read = read.clone().filter(move |(_, m)| m.deleted == deleted);
-                read.map(|(index, _)| index).collect()
-            };
-            (of(true), of(false))
-        };
-        let mut run = Run {
-            audience,
-            distrust: self.in_doubt[audience],
-            kill: kill.filter(|kill| !kill.late),
-            pushed: 0,
-        };
-        // A run that read everything ends the doubt; what is gone is searched for afterwards.
-        if self.interval(&mut run, &present, batch) {
-            run.distrust = false;
-            run.kill = kill;
-            self.interval(&mut run, &gone, batch);
-        }
-        run.pushed
-    }
-
-    /// Delivers these members as the engine does from commit to commit. Returns whether the run is alive.
-    fn interval(&mut self, run: &mut Run, indices: &[usize], batch: usize) -> bool {
-        let first_seen = self.seen.len();
-        let mut overlay = HashMap::new();
-        let mut shared = Vec::new();
-        let mut written = 0;
-        let mut delivered = Vec::new();
-        let batches = run.kill.map_or(usize::MAX, |kill| kill.batches);
-        for indices in indices.chunks(batch).take(batches) {
-            let mut records = Vec::new();
-            for &index in indices {
-                let prepared = self.prepare(run, index, &overlay);
-                let own = ImportId::new(AUDIENCES[run.audience]).scope();
-                shared.extend(
-                    prepared
-                        .learned
-                        .iter()
-                        .filter(|change| change.at.scope != own)
-                        .cloned(),
-                );
-                let changes = prepared.learned.into_iter().chain(prepared.on_accept);
-                overlay.extend(changes.map(|change| (change.at, change.entry)));
-                match prepared.action {
-                    Action::Send(sent) => {
-                        self.members[index].lost = true;
-                        let ids = sent
-                            .iter()
-                            .map(|delivery| delivery.record().id().to_owned());
-                        delivered.extend(ids.map(|id| (index, id)));
-                        records.extend(sent.into_iter().map(|delivery| (index, delivery)));
-                    }
-                    Action::Skip => {}
-                    Action::Reject(reason) => panic!("rejected: {reason}"),
-                }
-            }
-            if records.is_empty() {
-                continue;
-            }
-            self.in_doubt[run.audience] = true;
-            apply(&mut self.ledger, std::mem::take(&mut shared));
-            for seen in &mut self.seen[first_seen..] {
-                seen.state = Memory::Fact;
-            }
-            for (index, delivery) in records {
-                let arrives = |kill: Kill| kill.arrived >> (written % 8) & 1 == 1;
-                if run.kill.is_none_or(arrives) {
-                    self.push(&delivery, index, run.kill.is_some());
-                    run.pushed += 1;
-                }
-                written += 1;
-            }
-        }
-        if run.kill.is_some() {
-            return false;
-        }
-        for (at, entry) in overlay {
-            apply(&mut self.ledger, vec![LedgerChange { at, entry }]);
-        }
-        self.in_doubt[run.audience] = run.distrust;
-        for seen in &mut self.seen[first_seen..] {
-            seen.state = Memory::All;
-        }
-        for (index, listing) in delivered {
-            self.members[index].listings.insert(listing);
-        }
-        for &index in indices {
-            let member = &mut self.members[index];
-            member.changed = false;
-            member.lost = false;
-            // What stands under the address without being noted of the member is taken for the member's own from now on.
-            let (address, deleted) = (member.address, member.deleted);
-            for seen in &mut self.seen {
-                if seen.member == index && seen.address == address && seen.is_known() && !deleted {
-                    seen.state = Memory::All;
-                }
-            }
-        }
-        true
-    }
-
-    fn prepare(
-        &mut self,
-        run: &Run,
-        index: usize,
-        overlay: &HashMap<LedgerKey, Option<LedgerEntry>>,
-    ) -> Prepared<Delivery> {
-        let member = self.members[index].clone();
-        let change = if member.deleted {
-            Change::Removed(Key::new(member.key))
-        } else {
-            self.see(index, false);
-            Change::Present(subscriber(&member))
-        };
-        let mapping = &self.contacts[run.audience];
-        let mut entries = look_up(&self.ledger, mapping.lookups(&change));
-        if run.distrust {
-            for entry in entries.values_mut().flatten() {
-                entry.fingerprint = 0;
-            }
-        }
-        for (at, entry) in &mut entries {
-            if let Some(newer) = overlay.get(at) {
-                entry.clone_from(newer);
-            }
-        }
-        mapping.prepare(change, &LedgerView::new(&entries).doubted(run.distrust))
-    }
-
     fn see(&mut self, index: usize, in_facts_pass: bool) {
         let member = &self.members[index];
         // An opt-out of the member that nothing has ended, as far as is known: of the member by what was committed, of the
@@ -496,150 +359,6 @@ impl World {
         }
         account::push_now(&self.simulator, delivery.record());
     }
-
-    /// No opt-in is pushed against an opt-out that was ever seen and remembered.
-    fn check_opt_in(&self, member: &Member) {
-        let opted_in_at = member.opted_in_at;
-        let outs = self
-            .seen
-            .iter()
-            .filter(|seen| seen.is_known() && seen.address == member.address);
-        for seen in outs.filter(|seen| seen.out) {
-            assert!(
-                opted_in_at.is_some_and(|at| at > seen.decided_at),
-                "opted in at {opted_in_at:?} against {seen:?}"
-            );
-        }
-        for other in (0..AUDIENCES.len()).filter(|other| *other != member.audience) {
-            let last = self.last_word(other, member.address, Seen::is_known);
-            assert!(
-                !last.is_some_and(|seen| seen.out),
-                "opted in against {last:?}"
-            );
-        }
-    }
-
-    fn last_word(
-        &self,
-        audience: usize,
-        address: usize,
-        counts: impl Fn(&Seen) -> bool,
-    ) -> Option<Seen> {
-        let said = |seen: &&Seen| seen.audience == audience && seen.address == address;
-        self.seen
-            .iter()
-            .rev()
-            .filter(said)
-            .copied()
-            .find(|seen| counts(seen))
-    }
-
-    fn opted_in(&self, address: usize) -> bool {
-        let profile = self.simulator.profile(ADDRESSES[address]);
-        profile.is_some_and(|profile| profile.marketing_optin == Some(true))
-    }
-
-    fn check_preferences(&self) {
-        for &address in &self.preferred {
-            assert!(
-                !self.opted_in(address),
-                "the preference centre was overruled"
-            );
-        }
-    }
-
-    /// Whoever's last word is an opt-out is not opted in.
-    fn check_opted_out(&self) {
-        let counts = |seen: &Seen| {
-            let member = &self.members[seen.member];
-            let unheard_of = member.deleted && member.listings.is_empty();
-            let out_of_reach = seen.state != Memory::All && (member.strayed || unheard_of);
-            seen.is_known() && (!seen.out || (!seen.in_facts_pass && !out_of_reach))
-        };
-        for (address, name) in ADDRESSES.iter().enumerate() {
-            let here = || {
-                self.seen
-                    .iter()
-                    .filter(|s| s.address == address && counts(s))
-            };
-            let newest = |out| here().filter(|s| s.out == out).map(|s| s.decided_at).max();
-            let unsubscribed_somewhere = (0..AUDIENCES.len()).any(|audience| {
-                self.last_word(audience, address, counts)
-                    .is_some_and(|seen| seen.out)
-            });
-            if unsubscribed_somewhere || newest(true).is_some_and(|out| Some(out) >= newest(false))
-            {
-                assert!(
-                    !self.opted_in(address),
-                    "{name} is opted in: {:#?}",
-                    here().collect::<Vec<_>>()
-                );
-            }
-        }
-    }
-
-    /// After everything was read again, each listing claims what its member's status means.
-    pub(crate) fn check_claims(&self) {
-        for (index, member) in self.members.iter().enumerate() {
-            let listing = self.listing(member);
-            let claim = listing.as_ref().and_then(|listing| listing.claim);
-            if member.deleted {
-                // A listing that only runs which were killed ever wrote: nothing tells that there is something to end.
-                let is_known = listing.is_some_and(|listing| member.listings.contains(&listing.id));
-                assert_ne!(
-                    claim.filter(|_| is_known),
-                    Some(Claim::OptedIn),
-                    "{member:?}"
-                );
-                continue;
-            }
-            match member.status {
-                "unsubscribed" => {
-                    let forced = listing.and_then(|listing| listing.forced_claim);
-                    assert_eq!(
-                        (claim, forced),
-                        (Some(Claim::OptedOut), Some(Claim::OptedOut))
-                    );
-                }
-                "cleaned" => assert_eq!(claim, Some(Claim::OptedOut), "{member:?}"),
-                "subscribed" if !self.is_held_back(index) => {
-                    assert_eq!(claim, Some(Claim::OptedIn), "{member:?}");
-                }
-                _ => assert_ne!(claim, Some(Claim::OptedIn), "{member:?}"),
-            }
-        }
-    }
-
-    fn listing(&self, member: &Member) -> Option<ListingView> {
-        // The newest listing of a member has the longest id: "a0", then "a0~1".
-        let listings = self.simulator.listings().into_iter().filter(|listing| {
-            let is_mine = listing.id.split('~').next() == Some(member.key.as_str());
-            listing.collection == AUDIENCES[member.audience] && is_mine
-        });
-        listings.max_by_key(|listing| {
-            listing
-                .id
-                .split('~')
-                .nth(1)
-                .map_or(0, |number| number.parse::<u32>().unwrap())
-        })
-    }
-
-    fn is_held_back(&self, index: usize) -> bool {
-        let member = &self.members[index];
-        let concerns = |seen: &&Seen| {
-            let committed = seen.state == Memory::All && !seen.in_facts_pass;
-            let same_member = seen.member == index && committed;
-            seen.is_known() && seen.out && (seen.address == member.address || same_member)
-        };
-        let newer = |seen: &Seen| member.opted_in_at.is_some_and(|at| at > seen.not_after);
-        let contradicted = !self.seen.iter().filter(concerns).all(newer);
-        let elsewhere = (0..AUDIENCES.len()).any(|other| {
-            let last = self.last_word(other, member.address, Seen::is_known);
-            other != member.audience && last.is_some_and(|seen| seen.out)
-        });
-        contradicted || elsewhere
-    }
 }
 
 fn subscriber(member: &Member) -> Subscriber {
@@ -673,13 +392,4 @@ fn apply(ledger: &mut HashMap<LedgerKey, LedgerEntry>, changes: Vec<LedgerChange
             None => ledger.remove(&change.at),
         };
     }
-}
-
-/// A run under way.
-struct Run {
-    audience: usize,
-    distrust: bool,
-    kill: Option<Kill>,
-    /// Records that arrived.
-    pushed: usize,
 }
