@@ -8,6 +8,7 @@ mod consent;
 mod demo;
 mod embedding;
 mod endpoint;
+mod kills;
 mod looking;
 mod program;
 mod runs;
