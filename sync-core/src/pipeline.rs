@@ -197,6 +197,11 @@ where
                 Err(error) => Err(error),
                 Ok(mut delivery) => {
                     let result = work(&mut delivery).await;
+                    if result.is_err() {
+                        // Whatever went wrong: what the sink took and did not flush must not leave with a later run, when it
+                        // may no longer be true.
+                        delivery.pipeline.sink.abort().await;
+                    }
                     record.counts = delivery.counts;
                     record.complete_until = delivery.checkpoint.position.complete_until();
                     if let Some(failure) = delivery.first_failure.take() {

@@ -14,8 +14,8 @@ use crate::record::{Key, Keyed};
 ///
 /// The engine calls `check` once before anything moves, then `write` any number of times, then `flush`, and commits its
 /// position only after `flush` returned `Ok`. A crash replays everything since the last commit, so **a sink bears
-/// duplicates**: it upserts by key, or says how it copes. After an `Err` from `write` or `flush` the engine calls `abort`
-/// and ends the run; nothing since the last `flush` counts as delivered.
+/// duplicates**: it upserts by key, or says how it copes. After an `Err` from `write` or `flush`, or from anything
+/// else that ends the run early, the engine calls `abort`; nothing since the last `flush` counts as delivered.
 ///
 /// `write`, `flush` and `abort` are never dropped half way.
 #[async_trait]

@@ -257,10 +257,7 @@ where
                     .rejected
                     .into_iter()
                     .for_each(|refused| self.reject(refused)),
-                Err(error) => {
-                    self.pipeline.sink.abort().await;
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             }
         }
         self.emit(&Event::BatchWritten { sent, unchanged });
@@ -396,10 +393,7 @@ where
                 .rejected
                 .into_iter()
                 .for_each(|refused| self.reject(refused)),
-            Err(error) => {
-                self.pipeline.sink.abort().await;
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         }
         let Interval {
             ledger,
