@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::process::import_id;
 use crate::scenario::Scenario;
 use crate::time::Time;
-use crate::world::{World, audience_id};
+use crate::world::{World, audience_id, lock};
 
 /// Times to look whether the disk is done with a killed process.
 const PATIENCE: usize = 100_000;
@@ -24,6 +24,8 @@ const PATIENCE: usize = 100_000;
 pub(crate) struct Directory {
     dir: TempDir,
     time: Time,
+    /// What an editor has yet to save of the file.
+    unsaved: Mutex<Option<String>>,
 }
 
 impl Directory {
@@ -31,7 +33,7 @@ impl Directory {
     pub(crate) fn new(world: &World) -> Result<Self> {
         let dir = TempDir::with_prefix("simulation-").map_err(failed)?;
         let entries: Vec<Value> = entries(&world.scenario);
-        let this = Self { dir, time: world.time.clone() };
+        let this = Self { dir, time: world.time.clone(), unsaved: Mutex::default() };
         fs::write(this.file(), Value::from(entries).to_string()).map_err(failed)?;
         Ok(this)
     }
@@ -42,6 +44,8 @@ impl Directory {
 
     /// Opens it as a new process does. What a killed process had begun on the disk is finished first.
     pub(crate) async fn open(&self) -> Result<LocalState> {
+        // A process does not start on a file that is broken, so whoever broke it saves the rest first.
+        self.save();
         let clock: Arc<dyn Clock> = Arc::new(self.time.clone());
         let mut tries = 0;
         loop {
@@ -82,8 +86,15 @@ impl Directory {
         } else {
             let half = next.len() / 2;
             let _ = fs::write(self.file(), &next[..half]);
+            *lock(&self.unsaved) = Some(next);
             tokio::time::sleep(Duration::from_millis(rng.u64(1..3000))).await;
-            let _ = fs::write(self.file(), next);
+            self.save();
+        }
+    }
+
+    fn save(&self) {
+        if let Some(text) = lock(&self.unsaved).take() {
+            let _ = fs::write(self.file(), text);
         }
     }
 }

@@ -57,19 +57,21 @@ fn nobody_else_is(world: &World, index: usize) -> Option<String> {
             let rows = world.rows.get(&index)?.all();
             let extra = rows
                 .keys()
-                .filter(|key| !world.is_in_doubt(index, key.as_str()))
-                .find(|key| !present.contains_key(key.as_str()))?;
+                .filter(|key| !present.contains_key(key.as_str()))
+                .find(|key| !world.is_in_doubt(index, key.as_str()))?;
             Some(format!("{extra} is gone from the source and still there"))
         }
         SinkKind::Contacts => {
             let collection = crate::process::collection(plan.audience);
             let of_audience =
                 world.ometria.listings().into_iter().filter(|it| it.collection == collection);
-            let mut gone = of_audience.filter(|listing| {
+            let mut still_in = of_audience.filter(|listing| {
                 let contact = listing.id.split('~').next().unwrap_or_default();
-                !present.contains_key(contact) && !world.is_in_doubt(index, contact)
+                listing.claim != Some(Claim::OptedOut)
+                    && !present.contains_key(contact)
+                    && !world.is_in_doubt(index, contact)
             });
-            let still = gone.find(|listing| listing.claim != Some(Claim::OptedOut))?;
+            let still = still_in.next()?;
             Some(format!("{} is gone from the source and claims {:?}", still.id, still.claim))
         }
         // Rows cannot be taken back there.
