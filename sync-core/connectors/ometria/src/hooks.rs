@@ -40,7 +40,8 @@ pub enum DeliveryEvent<'a> {
         /// Records in the batch.
         records: usize,
     },
-    /// Ometria refused a record after the push, too late: it was counted as delivered in an earlier flush.
+    /// Ometria refused a record after the push, too late: it was counted as delivered in an earlier flush. Nothing else tells
+    /// of it: the record is not among the rejected ones and is sent again only when it changes.
     RefusedTooLate {
         /// Its key.
         key: &'a Key,

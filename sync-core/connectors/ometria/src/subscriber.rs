@@ -53,7 +53,8 @@ pub struct Subscriber {
     pub properties: Vec<(String, Value)>,
     /// Static segments to join.
     pub add_to_lists: Vec<u64>,
-    /// Static segments to leave.
+    /// Static segments to leave. Only those that were joined because of us are left: whoever is in one for another reason,
+    /// such as a user of Ometria's application who added the person, stays.
     pub remove_from_lists: Vec<u64>,
     /// The SMS subscription, if there is one.
     pub sms: Option<Sms>,

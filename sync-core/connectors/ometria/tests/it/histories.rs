@@ -68,3 +68,94 @@ proptest! {
         prop_assert_eq!(world.sync_all(true), 0, "unchanged members were sent again");
     }
 }
+
+fn set(audience: usize, address: usize, status: &'static str) -> Step {
+    Step::Set {
+        audience,
+        address,
+        status,
+    }
+}
+
+fn killed(audience: usize, arrived: u8) -> Step {
+    let kill = Kill {
+        late: false,
+        batches: 1,
+        arrived,
+    };
+    Step::Sync {
+        audience,
+        batch: 1,
+        kill: Some(kill),
+    }
+}
+
+/// Takes these steps, reads everything, and checks what holds of any history.
+fn tell(renews: bool, steps: &[Step]) {
+    for rules in [Rules::Newest, Rules::Older] {
+        let mut world = World::new(rules, false, renews);
+        for step in steps {
+            world.take(*step);
+        }
+        for _ in 0..2 {
+            world.sync_all(true);
+        }
+        world.check_claims();
+        assert_eq!(world.sync_all(true), 0);
+    }
+}
+
+#[test]
+fn an_opt_out_that_a_killed_run_pushed_outlives_an_opt_in_that_is_held_back() {
+    let left = [set(1, 0, "unsubscribed"), set(0, 0, "unsubscribed")];
+    let back = [killed(1, 1), Step::Wait(1), set(1, 0, "subscribed")];
+    tell(true, &[left.as_slice(), &back].concat());
+}
+
+#[test]
+fn an_opt_out_that_only_a_killed_run_saw_follows_the_member_from_then_on() {
+    let seen = [set(1, 0, "unsubscribed"), killed(1, 0)];
+    let moved = Step::Move {
+        audience: 1,
+        from: 0,
+        to: 2,
+    };
+    for status in ["subscribed", "cleaned"] {
+        let noted = [set(1, 0, status), Step::SyncAll, moved];
+        tell(false, &[seen.as_slice(), &noted].concat());
+    }
+}
+
+#[test]
+fn a_listing_that_was_opted_in_by_a_killed_run_and_left_is_opted_out() {
+    let moved = Step::Move {
+        audience: 1,
+        from: 0,
+        to: 2,
+    };
+    let steps = [
+        set(1, 0, "unsubscribed"),
+        Step::SyncAll,
+        Step::Wait(1),
+        set(1, 0, "subscribed"),
+        killed(1, 1),
+        moved,
+    ];
+    tell(true, &steps);
+}
+
+#[test]
+fn a_listing_that_was_opted_in_by_a_killed_run_and_is_gone_is_opted_out() {
+    let steps = [
+        set(1, 0, "unsubscribed"),
+        Step::SyncAll,
+        Step::Wait(1),
+        set(1, 0, "subscribed"),
+        killed(1, 1),
+        Step::Delete {
+            audience: 1,
+            address: 0,
+        },
+    ];
+    tell(true, &steps);
+}
