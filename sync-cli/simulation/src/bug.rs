@@ -82,10 +82,13 @@ impl FromStr for Bug {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|bug| bug.name() == name).ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
-            format!("known are {}", names.join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|bug| bug.name() == name)
+            .ok_or_else(|| {
+                let names: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
+                format!("known are {}", names.join(", "))
+            })
     }
 }
 
@@ -127,7 +130,10 @@ impl<S: Source<Record = MemberRow>> Source for BuggySource<S> {
             }));
         }
         let inner = self.inner.read(from)?;
-        Ok(Box::new(BuggyReader { bug: self.bug, inner }))
+        Ok(Box::new(BuggyReader {
+            bug: self.bug,
+            inner,
+        }))
     }
 
     async fn fetch(&self, keys: &[Key]) -> Result<Vec<Option<MemberRow>>> {
@@ -138,7 +144,11 @@ impl<S: Source<Record = MemberRow>> Source for BuggySource<S> {
     }
 
     fn keys(&self) -> Result<Option<Box<dyn BatchReader<Key>>>> {
-        if self.bug == Bug::DeletionsIgnored { Ok(None) } else { self.inner.keys() }
+        if self.bug == Bug::DeletionsIgnored {
+            Ok(None)
+        } else {
+            self.inner.keys()
+        }
     }
 }
 
@@ -178,9 +188,8 @@ struct OffsetReader {
 
 impl OffsetReader {
     async fn page(&mut self) -> Result<Vec<Change<MemberRow>>> {
-        let failed = |cause| {
-            Error::new(ErrorKind::Unavailable, "read page", "could not").caused_by(cause)
-        };
+        let failed =
+            |cause| Error::new(ErrorKind::Unavailable, "read page", "could not").caused_by(cause);
         let path = Path::new("/lists/{list_id}/members", &[&self.list_id]).map_err(failed)?;
         let time = |time: DateTime<Utc>| time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut query = Query::new()
@@ -198,9 +207,15 @@ impl OffsetReader {
         if self.archived {
             query = query.with("status", "archived");
         }
-        let answer = self.client.get_rows(&path, "members", &query).await.map_err(failed)?;
+        let answer = self
+            .client
+            .get_rows(&path, "members", &query)
+            .await
+            .map_err(failed)?;
         let behind = TimeDelta::seconds(2);
-        self.until = self.until.or(answer.meta.server_time.map(|now| now - behind));
+        self.until = self
+            .until
+            .or(answer.meta.server_time.map(|now| now - behind));
         let invalid = || Error::new(ErrorKind::Invalid, "read page", "a row is no member");
         answer
             .rows
@@ -229,7 +244,10 @@ impl BatchReader<Change<MemberRow>> for OffsetReader {
             state: serde_json::Value::Null,
             complete_until: self.until,
         });
-        Ok(Some(Batch { resume, ..Batch::of(items) }))
+        Ok(Some(Batch {
+            resume,
+            ..Batch::of(items)
+        }))
     }
 }
 

@@ -33,7 +33,11 @@ impl Directory {
     pub(crate) fn new(world: &World) -> Result<Self> {
         let dir = TempDir::with_prefix("simulation-").map_err(failed)?;
         let entries: Vec<Value> = entries(&world.scenario);
-        let this = Self { dir, time: world.time.clone(), unsaved: Mutex::default() };
+        let this = Self {
+            dir,
+            time: world.time.clone(),
+            unsaved: Mutex::default(),
+        };
         fs::write(this.file(), Value::from(entries).to_string()).map_err(failed)?;
         Ok(this)
     }
@@ -60,8 +64,12 @@ impl Directory {
 
     /// Moves an import's time back, or removes it, as an editor does: sometimes all at once, sometimes in two halves.
     pub(crate) async fn edit(&self, rng: &mut Rng, import: &str, back: Option<TimeDelta>) {
-        let Ok(text) = fs::read_to_string(self.file()) else { return };
-        let Ok(Value::Array(mut entries)) = serde_json::from_str::<Value>(&text) else { return };
+        let Ok(text) = fs::read_to_string(self.file()) else {
+            return;
+        };
+        let Ok(Value::Array(mut entries)) = serde_json::from_str::<Value>(&text) else {
+            return;
+        };
         for entry in &mut entries {
             let named = entry.get("id").or(entry.get("list_id"));
             if named.and_then(Value::as_str) != Some(import) {
@@ -78,7 +86,9 @@ impl Directory {
             };
             entry["latest_timestamp"] = next;
         }
-        let Ok(next) = serde_json::to_string_pretty(&entries) else { return };
+        let Ok(next) = serde_json::to_string_pretty(&entries) else {
+            return;
+        };
         // A disk that refuses an edit changes nothing about what must be true.
         if rng.bool() {
             let aside = self.dir.path().join("state.json.edited");
@@ -101,7 +111,10 @@ impl Directory {
 
 fn entries(scenario: &Scenario) -> Vec<Value> {
     let of_import = |index: usize| {
-        let audience = scenario.imports.get(index).map_or(0, |import| import.audience);
+        let audience = scenario
+            .imports
+            .get(index)
+            .map_or(0, |import| import.audience);
         let id = import_id(scenario, index);
         serde_json::json!({ "list_id": audience_id(audience), "id": id.as_str() })
     };
@@ -109,5 +122,10 @@ fn entries(scenario: &Scenario) -> Vec<Value> {
 }
 
 fn failed(cause: std::io::Error) -> Error {
-    Error::new(ErrorKind::State, "prepare directory", "the disk does not allow it").caused_by(cause)
+    Error::new(
+        ErrorKind::State,
+        "prepare directory",
+        "the disk does not allow it",
+    )
+    .caused_by(cause)
 }

@@ -67,7 +67,13 @@ impl Guard {
     fn drawn(&self) -> Option<Failure> {
         let mut rng = lock(&self.rng);
         let fails = !self.world.is_frozen() && rng.f64() < self.world.scenario.state_faults;
-        fails.then(|| if rng.bool() { Failure::Before } else { Failure::After })
+        fails.then(|| {
+            if rng.bool() {
+                Failure::Before
+            } else {
+                Failure::After
+            }
+        })
     }
 
     async fn call<T>(&self, act: impl Future<Output = Result<T>>) -> Result<T> {
@@ -89,9 +95,13 @@ impl Guard {
 
     /// Compares what a commit says with what the sink has.
     async fn look_at(&self, import: &ImportId, checkpoint: &Checkpoint) -> Result<()> {
-        let Some(&index) = self.imports.get(import) else { return Ok(()) };
+        let Some(&index) = self.imports.get(import) else {
+            return Ok(());
+        };
         let until = checkpoint.position.complete_until();
-        self.world.trace.line(format_args!("import {index} committed, complete until {until:?}"));
+        self.world.trace.line(format_args!(
+            "import {index} committed, complete until {until:?}"
+        ));
         let rejected = self.inner.rejected(import, None, usize::MAX >> 1).await?;
         let rejected: HashSet<Key> = rejected.into_iter().map(|record| record.key).collect();
         oracle::after_commit(&self.world, index, until, &rejected);
@@ -101,7 +111,9 @@ impl Guard {
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("death", &self.death).finish_non_exhaustive()
+        f.debug_struct("Guard")
+            .field("death", &self.death)
+            .finish_non_exhaustive()
     }
 }
 
@@ -131,7 +143,9 @@ impl StateStore for Guard {
                 let revision = self.inner.commit(import, expected, commit).await?;
                 if let Some(&index) = self.imports.get(import) {
                     for key in &accepted {
-                        self.world.trace.line(format_args!("import {index} knows of {key}"));
+                        self.world
+                            .trace
+                            .line(format_args!("import {index} knows of {key}"));
                     }
                     self.world.acknowledged(index, accepted.into_iter());
                 }
@@ -140,7 +154,9 @@ impl StateStore for Guard {
             })
             .await
             .inspect_err(|error| {
-                self.world.trace.line(format_args!("import {import} cannot commit: {error}"));
+                self.world
+                    .trace
+                    .line(format_args!("import {import} cannot commit: {error}"));
             })?;
         let act = lock(&self.afterwards).get(import).cloned();
         if let Some(act) = act {

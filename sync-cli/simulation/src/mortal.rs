@@ -36,7 +36,7 @@ impl Switch {
     pub(crate) async fn throw(&self) {
         self.inner.thrown.store(true, Ordering::Relaxed);
         self.inner.notify.notify_one();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn thrown(&self) {
@@ -72,7 +72,9 @@ impl<F: Future> Future for Mortal<F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(left) = self.polls.checked_sub(1) else { return Poll::Ready(None) };
+        let Some(left) = self.polls.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
         self.polls = left;
         self.process.as_mut().poll(context).map(Some)
     }

@@ -25,19 +25,27 @@ pub(crate) fn after_commit(
     rejected: &HashSet<Key>,
 ) {
     let Some(until) = until else { return };
-    let Some(began) = world.covers(import, until) else { return };
-    let Some(plan) = world.scenario.imports.get(import) else { return };
+    let Some(began) = world.covers(import, until) else {
+        return;
+    };
+    let Some(plan) = world.scenario.imports.get(import) else {
+        return;
+    };
     let people = world.people();
     for person in people.audiences[plan.audience].values() {
-        let covered = person.touched.trunc_subsecs(0) <= until && world.shows(person.touched) <= began;
+        let covered =
+            person.touched.trunc_subsecs(0) <= until && world.shows(person.touched) <= began;
         if !covered || rejected.contains(&Key::new(person.contact.as_str())) {
             continue;
         }
         if let Some(what) = delivered::differs(world, &people, import, person) {
-            world.fail(Kind::Checkpoint, format!(
-                "import {import} is committed as complete until {until}, but {} of {}: {what}",
-                person.contact, person.touched,
-            ));
+            world.fail(
+                Kind::Checkpoint,
+                format!(
+                    "import {import} is committed as complete until {until}, but {} of {}: {what}",
+                    person.contact, person.touched,
+                ),
+            );
             return;
         }
     }

@@ -106,9 +106,13 @@ impl People {
             let (first, count) = (self.rng.u32(..900), self.rng.u32(1..60));
             let came = handle.bulk_import(first, count, now.trunc_subsecs(0));
             self.learn(audience);
-            return Some(format!("audience {audience}: {came:?} imported in one second"));
+            return Some(format!(
+                "audience {audience}: {came:?} imported in one second"
+            ));
         }
-        let Some(before) = self.somebody(audience) else { return Some("nobody there".to_owned()) };
+        let Some(before) = self.somebody(audience) else {
+            return Some("nobody there".to_owned());
+        };
         let contact = before.contact.clone();
         let mut after = before.clone();
         let done = match drawn {
@@ -141,7 +145,11 @@ impl People {
             "audience {audience}: {contact} {} -> {}{}, {done:?}",
             before.status.as_str(),
             after.status.as_str(),
-            if before.address == after.address { "" } else { ", another address" },
+            if before.address == after.address {
+                ""
+            } else {
+                ", another address"
+            },
         ))
     }
 
@@ -167,7 +175,9 @@ impl People {
         person: &mut Person,
     ) -> Result<(), Refused> {
         let other = self.rng.usize(..self.handles.len());
-        let taken = self.somebody(other).filter(|_| other != audience && self.rng.bool());
+        let taken = self
+            .somebody(other)
+            .filter(|_| other != audience && self.rng.bool());
         let address = match taken {
             Some(other) => other.address,
             None if self.rng.bool() => crowd_address(self.rng.u32(..CROWD)),
@@ -191,7 +201,10 @@ impl People {
         let done = handle.subscribe(&address);
         match known {
             Some(before) if done.is_ok() => {
-                let after = Person { status: Status::Subscribed, ..before.clone() };
+                let after = Person {
+                    status: Status::Subscribed,
+                    ..before.clone()
+                };
                 let contact = before.contact.clone();
                 self.changed(audience, &before, after, now);
                 format!("audience {audience}: {contact} signs up again")
@@ -230,14 +243,18 @@ impl People {
             after.touched_while_out = Some(now);
         }
         if moved && after.touched_while_out.is_some() {
-            self.haunted.push((after.address.to_lowercase(), after.contact.clone()));
+            self.haunted
+                .push((after.address.to_lowercase(), after.contact.clone()));
         }
         if after.status == Status::Subscribed {
             if before.status != Status::Subscribed {
                 after.opted_in = Some(now);
             }
             if let Some(at) = after.opted_in {
-                self.ins.push(OptIn { address: after.address.to_lowercase(), at });
+                self.ins.push(OptIn {
+                    address: after.address.to_lowercase(),
+                    at,
+                });
             }
         }
         self.audiences[audience].insert(after.contact.clone(), after);
@@ -277,7 +294,9 @@ impl People {
             if self.audiences[audience].contains_key(&member.contact_id) {
                 continue;
             }
-            let Some(row) = handle.member(&member.contact_id) else { continue };
+            let Some(row) = handle.member(&member.contact_id) else {
+                continue;
+            };
             let field = |name| {
                 let value = row["merge_fields"][name].as_str();
                 value.filter(|text| !text.is_empty()).map(str::to_owned)
@@ -300,7 +319,10 @@ impl People {
             if member.status == Status::Subscribed
                 && let Some(at) = opted_in
             {
-                self.ins.push(OptIn { address: person.address.to_lowercase(), at });
+                self.ins.push(OptIn {
+                    address: person.address.to_lowercase(),
+                    at,
+                });
             }
             self.order[audience].push(member.contact_id.clone());
             self.audiences[audience].insert(member.contact_id.clone(), person);
@@ -315,5 +337,7 @@ fn crowd_address(number: u32) -> String {
 }
 
 fn time(value: &Value) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(value.as_str()?).ok().map(|time| time.to_utc())
+    DateTime::parse_from_rfc3339(value.as_str()?)
+        .ok()
+        .map(|time| time.to_utc())
 }

@@ -15,8 +15,8 @@ use mailchimp_client::Client;
 use ometria_client::{ApiKey, RecordClient};
 use sync_cli::mapping::{AudienceMapping, FieldMapping, MappingSettings};
 use sync_core::{
-    Import, ImportId, JsonMapping, Key, Keyed, Mapping, Outcome, Pipeline, PipelineSettings, Report,
-    Result, RunRecord, Shutdown, Sink, Source, StateStore, Turn,
+    Import, ImportId, JsonMapping, Key, Keyed, Mapping, Outcome, Pipeline, PipelineSettings,
+    Report, Result, RunRecord, Shutdown, Sink, Source, StateStore, Turn,
 };
 use sync_mailchimp::{AudienceSettings, AudienceSource, MemberRow, StatusFilter};
 use sync_ometria::{
@@ -42,7 +42,10 @@ pub(crate) fn collection(audience: usize) -> String {
 /// The id of the import at this position. The first import of an audience is named by the audience alone, as in a
 /// directory.
 pub(crate) fn import_id(scenario: &Scenario, index: usize) -> ImportId {
-    let audience = scenario.imports.get(index).map_or(0, |import| import.audience);
+    let audience = scenario
+        .imports
+        .get(index)
+        .map_or(0, |import| import.audience);
     let earlier = scenario.imports.iter().take(index);
     let same = earlier.filter(|import| import.audience == audience).count();
     match same {
@@ -53,7 +56,9 @@ pub(crate) fn import_id(scenario: &Scenario, index: usize) -> ImportId {
 
 /// The positions of imports by their ids.
 pub(crate) fn import_ids(scenario: &Scenario) -> HashMap<ImportId, usize> {
-    (0..scenario.imports.len()).map(|index| (import_id(scenario, index), index)).collect()
+    (0..scenario.imports.len())
+        .map(|index| (import_id(scenario, index), index))
+        .collect()
 }
 
 /// What the wishes of one process are.
@@ -110,15 +115,25 @@ impl Process {
                 SinkKind::Contacts => passes.values().cloned().collect(),
                 SinkKind::Rows | SinkKind::Records => Vec::new(),
             };
-            imports.push(Running { index, import, passes });
+            imports.push(Running {
+                index,
+                import,
+                passes,
+            });
         }
-        Ok(Self { world: world.clone(), imports })
+        Ok(Self {
+            world: world.clone(),
+            imports,
+        })
     }
 
     /// Runs every import once, all at the same time.
     pub(crate) async fn run_once(&mut self, shutdown: &Shutdown) -> Vec<RunRecord> {
         let world = &self.world;
-        let runs = self.imports.iter_mut().map(|running| running.run(world, shutdown));
+        let runs = self
+            .imports
+            .iter_mut()
+            .map(|running| running.run(world, shutdown));
         future::join_all(runs).await.into_iter().flatten().collect()
     }
 
@@ -135,7 +150,9 @@ impl Process {
 impl Running {
     /// `None`: opt-outs are not known, so nothing was done.
     async fn run(&mut self, world: &World, shutdown: &Shutdown) -> Option<RunRecord> {
-        world.trace.line(format_args!("import {} begins", self.index));
+        world
+            .trace
+            .line(format_args!("import {} begins", self.index));
         world.run_began(self.index);
         for pass in &self.passes {
             let mut import = pass.import.lock().await;
@@ -153,7 +170,11 @@ impl Running {
             world.run_completed(PASSES + pass.audience);
         }
         let record = self.import.run(shutdown).await;
-        world.trace.line(format_args!("import {} ends: {}", self.index, shown(&record)));
+        world.trace.line(format_args!(
+            "import {} ends: {}",
+            self.index,
+            shown(&record)
+        ));
         if record.outcome == Some(Outcome::Complete) {
             world.run_completed(self.index);
         }
@@ -163,7 +184,11 @@ impl Running {
 
 fn shown(record: &RunRecord) -> String {
     let outcome = record.outcome.map_or("running", Outcome::as_str);
-    format!("{outcome} {:?} {}", record.counts, record.error.as_deref().unwrap_or(""))
+    format!(
+        "{outcome} {:?} {}",
+        record.counts,
+        record.error.as_deref().unwrap_or("")
+    )
 }
 
 /// What imports of one process share.
@@ -181,7 +206,9 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn new(world: &'a Arc<World>, state: &'a Arc<Guard>, wishes: Wishes) -> Result<Self> {
         let flights = Flights::default();
-        let wire = Arc::new(OmetriaWire { world: world.clone() });
+        let wire = Arc::new(OmetriaWire {
+            world: world.clone(),
+        });
         let key = || ApiKey::new(World::OMETRIA_KEY).map_err(unfit);
         let address = url::Url::parse("https://ometria.test").map_err(unfit)?;
         Ok(Self {
@@ -212,7 +239,11 @@ impl<'a> Parts<'a> {
         let id = import_id(&self.world.scenario, index);
         let audience = audience_id(plan.audience);
         let fields = FieldMapping::new(MappingSettings::default())?;
-        let asked = fields.fields().into_iter().map(|name| format!("members.{name}")).collect();
+        let asked = fields
+            .fields()
+            .into_iter()
+            .map(|name| format!("members.{name}"))
+            .collect();
         match plan.sink {
             SinkKind::Rows => {
                 let rng = stream(self.world.scenario.seed ^ self.wishes.number, "rows");
@@ -228,7 +259,10 @@ impl<'a> Parts<'a> {
                 let mapping =
                     ContactMapping::new(id.scope(), &audience, &collection, contact, consent)?;
                 let mapping = AudienceMapping::new(fields, mapping);
-                let push = PushSettings { records_per_push: 7, ..PushSettings::default() };
+                let push = PushSettings {
+                    records_per_push: 7,
+                    ..PushSettings::default()
+                };
                 let sink = OmetriaSink::new(self.ometria.clone(), &push, Arc::new(()))?;
                 let source = self.source(plan.audience, asked)?;
                 let shares = contacts.len() > 1;
@@ -236,7 +270,10 @@ impl<'a> Parts<'a> {
             }
             SinkKind::Records => {
                 let mapping = AudienceMapping::new(fields, RecordMapping::new(id.scope()));
-                let settings = RecordSettings { rows_per_call: 9, ..RecordSettings::default() };
+                let settings = RecordSettings {
+                    rows_per_call: 9,
+                    ..RecordSettings::default()
+                };
                 let sink = RecordSink::new(self.records.clone(), &settings, Arc::new(()))?;
                 let source = self.source(plan.audience, asked)?;
                 Ok(self.pipeline(id, source, Arc::new(mapping), Box::new(sink), false))
@@ -248,7 +285,11 @@ impl<'a> Parts<'a> {
         let fields = FieldMapping::new(MappingSettings::default())?;
         let settings = AudienceSettings {
             status: StatusFilter::Unsubscribed,
-            fields: fields.fields().into_iter().map(|name| format!("members.{name}")).collect(),
+            fields: fields
+                .fields()
+                .into_iter()
+                .map(|name| format!("members.{name}"))
+                .collect(),
             ..self.reading()
         };
         let id = audience_id(audience);
@@ -263,7 +304,10 @@ impl<'a> Parts<'a> {
             self.state.clone(),
         )
         .clock(Arc::new(self.world.time.clone()))
-        .settings(PipelineSettings { sweep_interval: None, ..self.delivering() })
+        .settings(PipelineSettings {
+            sweep_interval: None,
+            ..self.delivering()
+        })
         .turn(self.turn.clone())
         .build();
         Ok(Box::new(pipeline))
@@ -272,9 +316,15 @@ impl<'a> Parts<'a> {
     fn consent(&self, contacts: &[usize]) -> ConsentSettings {
         let audiences = match self.wishes.bug {
             Some(Bug::OptOutsNotShared) => Vec::new(),
-            _ => contacts.iter().map(|&audience| audience_id(audience)).collect(),
+            _ => contacts
+                .iter()
+                .map(|&audience| audience_id(audience))
+                .collect(),
         };
-        ConsentSettings { audiences, ..ConsentSettings::default() }
+        ConsentSettings {
+            audiences,
+            ..ConsentSettings::default()
+        }
     }
 
     fn reading(&self) -> AudienceSettings {
@@ -283,7 +333,11 @@ impl<'a> Parts<'a> {
         AudienceSettings {
             items_per_request: scenario.page,
             worker_count: scenario.workers,
-            lookback_seconds: if no_look_back { 0 } else { scenario.lookback_seconds },
+            lookback_seconds: if no_look_back {
+                0
+            } else {
+                scenario.lookback_seconds
+            },
             ..AudienceSettings::default()
         }
     }
@@ -308,14 +362,26 @@ impl<'a> Parts<'a> {
             }
             _ => self.mailchimp.clone(),
         };
-        let settings = AudienceSettings { fields, ..self.reading() };
+        let settings = AudienceSettings {
+            fields,
+            ..self.reading()
+        };
         let list_id: Arc<str> = audience_id(audience).into();
         let clock = Arc::new(self.world.time.clone());
         let inner = AudienceSource::new(client.clone(), list_id.clone(), settings, clock)?;
-        let Some(bug) = self.wishes.bug else { return Ok(Arc::new(inner)) };
+        let Some(bug) = self.wishes.bug else {
+            return Ok(Arc::new(inner));
+        };
         let scenario = &self.world.scenario;
         let (page, lookback_seconds) = (scenario.page, scenario.lookback_seconds);
-        Ok(Arc::new(BuggySource { bug, inner, client, list_id, page, lookback_seconds }))
+        Ok(Arc::new(BuggySource {
+            bug,
+            inner,
+            client,
+            list_id,
+            page,
+            lookback_seconds,
+        }))
     }
 
     fn pipeline<O: Keyed + Send + 'static>(
@@ -346,7 +412,10 @@ impl<'a> Parts<'a> {
 }
 
 fn mailchimp(world: &Arc<World>, flights: &Flights, number: u64) -> Result<Client> {
-    let wire = MailchimpWire { world: world.clone(), flights: flights.clone() };
+    let wire = MailchimpWire {
+        world: world.clone(),
+        flights: flights.clone(),
+    };
     Client::builder(World::MAILCHIMP_KEY)
         .transport(Arc::new(wire))
         .jitter_seed(world.scenario.seed ^ number)
@@ -355,8 +424,12 @@ fn mailchimp(world: &Arc<World>, flights: &Flights, number: u64) -> Result<Clien
 }
 
 fn unfit(cause: impl std::error::Error + Send + Sync + 'static) -> sync_core::Error {
-    sync_core::Error::new(sync_core::ErrorKind::Config, "start process", "a part does not fit")
-        .caused_by(cause)
+    sync_core::Error::new(
+        sync_core::ErrorKind::Config,
+        "start process",
+        "a part does not fit",
+    )
+    .caused_by(cause)
 }
 
 /// The sink of a pass that sends nothing.
@@ -394,6 +467,8 @@ impl Sink<NoRecord> for NoSink {
 
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process").field("imports", &self.imports.len()).finish_non_exhaustive()
+        f.debug_struct("Process")
+            .field("imports", &self.imports.len())
+            .finish_non_exhaustive()
     }
 }

@@ -50,7 +50,13 @@ impl RowSink {
     /// The sink of the import at this position.
     pub(crate) fn new(world: Arc<World>, import: usize, rng: Rng) -> Self {
         let store = world.rows.get(&import).cloned().unwrap_or_default();
-        Self { world, import, store, rng, taken: Vec::new() }
+        Self {
+            world,
+            import,
+            store,
+            rng,
+            taken: Vec::new(),
+        }
     }
 
     fn fails(&mut self) -> bool {
@@ -71,7 +77,11 @@ impl Sink<JsonRecord> for RowSink {
     async fn write(&mut self, records: Vec<JsonRecord>) -> Result<Report> {
         tokio::time::sleep(Duration::from_millis(self.rng.u64(..20))).await;
         if self.fails() {
-            return Err(Error::new(ErrorKind::Unavailable, "write rows", "made to fail"));
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                "write rows",
+                "made to fail",
+            ));
         }
         self.taken.extend(records);
         Ok(Report::default())
@@ -81,7 +91,11 @@ impl Sink<JsonRecord> for RowSink {
         let breaks_at = self.fails().then(|| self.rng.usize(..=self.taken.len()));
         for (index, record) in std::mem::take(&mut self.taken).into_iter().enumerate() {
             if breaks_at == Some(index) {
-                return Err(Error::new(ErrorKind::Unavailable, "flush rows", "made to fail"));
+                return Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "flush rows",
+                    "made to fail",
+                ));
             }
             if index % 16 == 0 {
                 tokio::time::sleep(Duration::from_millis(self.rng.u64(..20))).await;
@@ -90,7 +104,11 @@ impl Sink<JsonRecord> for RowSink {
             self.store.apply(record);
         }
         if breaks_at.is_some() {
-            return Err(Error::new(ErrorKind::Unavailable, "flush rows", "made to fail afterwards"));
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                "flush rows",
+                "made to fail afterwards",
+            ));
         }
         Ok(Report::default())
     }

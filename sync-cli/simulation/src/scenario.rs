@@ -38,8 +38,8 @@ pub struct Scenario {
     pub sink_faults: f64,
     /// How likely a call of the state store goes wrong.
     pub state_faults: f64,
-    /// Every so many records Ometria rejects one; 0: none.
-    pub reject_every: u64,
+    /// Of the members at the start, Ometria rejects every so many-th; 0: none.
+    pub reject_every: usize,
     /// Whether a rejection shows only in the list of errors.
     pub reject_late: bool,
     /// Processes that are killed, one after the other, before the one that lives on.
@@ -102,7 +102,9 @@ impl Scenario {
         let rng = &mut rng;
         let audiences = audiences(rng);
         let imports = imports(rng, audiences.len());
-        let contacts = imports.iter().any(|import| import.sink == SinkKind::Contacts);
+        let contacts = imports
+            .iter()
+            .any(|import| import.sink == SinkKind::Contacts);
         let calm = rng.u8(..100) < 15;
         let often = |rng: &mut Rng, percent: u8| !calm && rng.u8(..100) < percent;
         let lookback_seconds = rng.u32(20..600);
@@ -124,10 +126,22 @@ impl Scenario {
             mutations: if often(rng, 95) { rng.u32(..160) } else { 0 },
             mutation_chance: rng.f64() * rng.f64(),
             mutation_gap: Duration::from_millis(rng.u64(50..60_000)),
-            mailchimp_faults: if often(rng, 50) { rng.f64() * 0.12 } else { 0.0 },
-            sink_faults: if often(rng, 40) { rng.f64() * 0.12 } else { 0.0 },
-            state_faults: if often(rng, 20) { rng.f64() * 0.05 } else { 0.0 },
-            reject_every: if rejects { rng.u64(5..80) } else { 0 },
+            mailchimp_faults: if often(rng, 50) {
+                rng.f64() * 0.12
+            } else {
+                0.0
+            },
+            sink_faults: if often(rng, 40) {
+                rng.f64() * 0.12
+            } else {
+                0.0
+            },
+            state_faults: if often(rng, 20) {
+                rng.f64() * 0.05
+            } else {
+                0.0
+            },
+            reject_every: if rejects { rng.usize(2..30) } else { 0 },
             reject_late: rng.bool(),
             kills: if often(rng, 60) { rng.u32(1..5) } else { 0 },
             rounds: rng.u32(1..5),
@@ -164,11 +178,22 @@ fn imports(rng: &mut Rng, audiences: usize) -> Vec<ImportPlan> {
         35..88 => SinkKind::Contacts,
         _ => SinkKind::Records,
     };
-    let mut imports: Vec<ImportPlan> =
-        (0..audiences).map(|audience| ImportPlan { audience, sink: main }).collect();
+    let mut imports: Vec<ImportPlan> = (0..audiences)
+        .map(|audience| ImportPlan {
+            audience,
+            sink: main,
+        })
+        .collect();
     if rng.u8(..100) < 20 {
-        let second = if main == SinkKind::Rows { SinkKind::Records } else { SinkKind::Rows };
-        imports.push(ImportPlan { audience: rng.usize(..audiences), sink: second });
+        let second = if main == SinkKind::Rows {
+            SinkKind::Records
+        } else {
+            SinkKind::Rows
+        };
+        imports.push(ImportPlan {
+            audience: rng.usize(..audiences),
+            sink: second,
+        });
     }
     imports
 }

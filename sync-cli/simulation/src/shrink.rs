@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bug::Bug;
-use crate::scenario::Scenario;
+use crate::scenario::{AudiencePlan, Scenario};
 
 type Reduction = fn(&mut Scenario);
 
@@ -27,13 +27,15 @@ const REDUCTIONS: [Reduction; 30] = [
     |it| it.mutations = it.mutations.saturating_sub(1),
     |it| it.rounds = 1,
     |it| it.rounds = (it.rounds - 1).max(1),
-    |it| it.audiences.iter_mut().for_each(|audience| audience.members = 0),
-    |it| it.audiences.iter_mut().for_each(|audience| audience.members /= 2),
-    |it| it.audiences.iter_mut().for_each(|audience| audience.members -= audience.members / 8),
-    |it| it.audiences.iter_mut().for_each(|audience| {
-        audience.members = audience.members.saturating_sub(1);
-    }),
-    |it| it.audiences.iter_mut().for_each(|audience| audience.bursts = 0),
+    |it| each(it, |audience| audience.members = 0),
+    |it| each(it, |audience| audience.members /= 2),
+    |it| each(it, |audience| audience.members -= audience.members / 8),
+    |it| {
+        each(it, |audience| {
+            audience.members = audience.members.saturating_sub(1)
+        })
+    },
+    |it| each(it, |audience| audience.bursts = 0),
     |it| it.visibility_lag = Duration::ZERO,
     |it| it.mutation_chance = 0.0,
     |it| it.workers = 1,
@@ -42,6 +44,11 @@ const REDUCTIONS: [Reduction; 30] = [
     |it| it.commit_records = 20_000,
     |it| it.page = 50,
 ];
+
+/// Changes every audience.
+fn each(scenario: &mut Scenario, change: fn(&mut AudiencePlan)) {
+    scenario.audiences.iter_mut().for_each(change);
+}
 
 impl Scenario {
     /// The smallest scenario found that still goes wrong in the same way.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use fastrand::Rng;
-use sync_core::{Clock, Error, MemoryStateStore, Outcome, Position, RunRecord, Shutdown, StateStore};
+use sync_core::{
+    Clock, Error, MemoryStateStore, Outcome, Position, RunRecord, Shutdown, StateStore,
+};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
@@ -43,7 +45,11 @@ impl Scenario {
     pub fn play(&self, bug: Option<Bug>, keep_trace: bool) -> History {
         // Waits of clients draw from the thread's own numbers.
         fastrand::seed(self.seed);
-        let runtime = match Builder::new_current_thread().enable_time().start_paused(true).build() {
+        let runtime = match Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+        {
             Ok(runtime) => runtime,
             Err(cause) => {
                 return History {
@@ -60,7 +66,10 @@ impl Scenario {
         runtime.block_on(async {
             let world = World::new(self.clone(), keep_trace);
             if let Err(error) = history(&world, bug).await {
-                world.fail(Kind::Simulation, format!("the simulation itself failed: {}", error.chain()));
+                world.fail(
+                    Kind::Simulation,
+                    format!("the simulation itself failed: {}", error.chain()),
+                );
             }
             History {
                 violation: world.violation(),
@@ -81,11 +90,20 @@ async fn history(world: &Arc<World>, bug: Option<Bug>) -> Result<(), Error> {
     let mut disk = Disk::new(world)?;
     for number in 0..=scenario.kills {
         let dies = number < scenario.kills;
-        let wishes = Wishes { bug, sweep_after: scenario.sweep_after, number: number.into() };
+        let wishes = Wishes {
+            bug,
+            sweep_after: scenario.sweep_after,
+            number: number.into(),
+        };
         let death = dies.then(|| drawn_death(&mut rng));
         let rounds = if dies { 3 } else { scenario.rounds };
         let state = disk.open().await?;
-        let edits = tokio::spawn(edit(world.clone(), state.clone(), disk.directory.clone(), number));
+        let edits = tokio::spawn(edit(
+            world.clone(),
+            state.clone(),
+            disk.directory.clone(),
+            number,
+        ));
         let lived = live_once(world, state, wishes, death, rounds, &mut rng).await;
         edits.abort();
         // Its part of the state has to be dropped before the next process opens the directory.
@@ -114,7 +132,10 @@ async fn live_once(
     let ids = import_ids(&world.scenario);
     let guard = Guard::new(world.clone(), state, ids, death, switch.clone(), failing);
     let guard = Arc::new(guard);
-    world.trace.line(format_args!("process {} begins, to die {death:?}", wishes.number));
+    world.trace.line(format_args!(
+        "process {} begins, to die {death:?}",
+        wishes.number
+    ));
     let process = async {
         let mut process = Process::start(world, &guard, wishes)?;
         for _ in 0..rounds {
@@ -142,20 +163,24 @@ async fn live_once(
         }
         Ok(())
     };
-    match mortal::run(process, death, &switch).await {
-        Some(result) => result,
-        None => {
-            world.trace.line(format_args!("process {} is killed", wishes.number));
-            Ok(())
-        }
+    if let Some(result) = mortal::run(process, death, &switch).await {
+        return result;
     }
+    world
+        .trace
+        .line(format_args!("process {} is killed", wishes.number));
+    Ok(())
 }
 
 /// The world stands still: one more pass, and nothing is left to do.
 async fn end(world: &Arc<World>, disk: &mut Disk, bug: Option<Bug>) -> Result<(), Error> {
     // Everything shows, the last second is over, and connections of the dead are free.
     tokio::time::sleep(world.scenario.visibility_lag + Duration::from_secs(300)).await;
-    let wishes = Wishes { bug, sweep_after: Duration::ZERO, number: u64::from(u32::MAX) };
+    let wishes = Wishes {
+        bug,
+        sweep_after: Duration::ZERO,
+        number: u64::from(u32::MAX),
+    };
     let state = disk.open().await?;
     let ids = import_ids(&world.scenario);
     let rng = stream(world.scenario.seed, "state in the end");
@@ -179,7 +204,10 @@ async fn end(world: &Arc<World>, disk: &mut Disk, bug: Option<Bug>) -> Result<()
         must_be_complete(world, &idle, "an idle run");
         if let Some(record) = idle.iter().find(|record| record.counts.accepted > 0) {
             let sent = record.counts.accepted;
-            world.fail(Kind::Idle, format!("nothing changed, and {} sent {sent} records", record.import));
+            world.fail(
+                Kind::Idle,
+                format!("nothing changed, and {} sent {sent} records", record.import),
+            );
         }
     }
     Ok(())
@@ -188,16 +216,22 @@ async fn end(world: &Arc<World>, disk: &mut Disk, bug: Option<Bug>) -> Result<()
 fn must_be_complete(world: &World, records: &[RunRecord], what: &str) {
     let imports = world.scenario.imports.len();
     if records.len() != imports {
-        world.fail(Kind::Progress, format!("{what}: {} of {imports} imports ran", records.len()));
+        world.fail(
+            Kind::Progress,
+            format!("{what}: {} of {imports} imports ran", records.len()),
+        );
     }
     for record in records {
         if record.outcome != Some(Outcome::Complete) {
-            world.fail(Kind::Progress, format!(
-                "{what} of {} was {:?}: {}",
-                record.import,
-                record.outcome,
-                record.error.as_deref().unwrap_or("no error"),
-            ));
+            world.fail(
+                Kind::Progress,
+                format!(
+                    "{what} of {} was {:?}: {}",
+                    record.import,
+                    record.outcome,
+                    record.error.as_deref().unwrap_or("no error"),
+                ),
+            );
         }
     }
 }
@@ -219,7 +253,10 @@ async fn jump_clocks(world: Arc<World>) {
         tokio::time::sleep(drawn_around(&mut rng, gap)).await;
         let by = TimeDelta::seconds(rng.i64(-172_800..172_800));
         world.time.jump(by);
-        world.trace.line(format_args!("the importer's clock jumps by {by}: {}", world.time.now()));
+        world.trace.line(format_args!(
+            "the importer's clock jumps by {by}: {}",
+            world.time.now()
+        ));
     }
 }
 
@@ -240,10 +277,14 @@ async fn edit(
         let id = import_id(scenario, index);
         world.trace.line(format_args!("somebody moves {id} back"));
         if let Some(directory) = &directory {
-            directory.edit(&mut rng, id.as_str(), (!to_start).then_some(back)).await;
+            directory
+                .edit(&mut rng, id.as_str(), (!to_start).then_some(back))
+                .await;
             continue;
         }
-        let Ok(Some(stored)) = state.load(&id).await else { continue };
+        let Ok(Some(stored)) = state.load(&id).await else {
+            continue;
+        };
         let until = stored.checkpoint.position.complete_until();
         let to = match until {
             Some(until) if !to_start => Position::Since(until - back),
@@ -262,8 +303,15 @@ struct Disk {
 
 impl Disk {
     fn new(world: &World) -> Result<Self, Error> {
-        let directory = world.scenario.directory.then(|| Directory::new(world)).transpose()?;
-        Ok(Self { memory: Arc::default(), directory: directory.map(Arc::new) })
+        let directory = world
+            .scenario
+            .directory
+            .then(|| Directory::new(world))
+            .transpose()?;
+        Ok(Self {
+            memory: Arc::default(),
+            directory: directory.map(Arc::new),
+        })
     }
 
     async fn open(&mut self) -> Result<Arc<dyn StateStore>, Error> {
@@ -276,6 +324,8 @@ impl Disk {
 
 impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Disk").field("directory", &self.directory).finish_non_exhaustive()
+        f.debug_struct("Disk")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
     }
 }

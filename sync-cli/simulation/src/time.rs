@@ -20,7 +20,10 @@ pub(crate) struct Time {
 
 impl Time {
     pub(crate) fn starting_now() -> Self {
-        Self { begun: Instant::now(), ahead: Arc::default() }
+        Self {
+            begun: Instant::now(),
+            ahead: Arc::default(),
+        }
     }
 
     pub(crate) fn begun(&self) -> Instant {
@@ -35,7 +38,8 @@ impl Time {
 
     /// Moves the importer's clock.
     pub(crate) fn jump(&self, by: TimeDelta) {
-        self.ahead.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+        self.ahead
+            .fetch_add(by.num_milliseconds(), Ordering::Relaxed);
     }
 
     /// Sets the importer's clock right.

@@ -15,7 +15,10 @@ pub(crate) struct Trace {
 impl Trace {
     /// A trace that keeps its lines, or drops them at no cost.
     pub(crate) fn new(begun: Instant, keep: bool) -> Self {
-        Self { begun, lines: keep.then(Mutex::default) }
+        Self {
+            begun,
+            lines: keep.then(Mutex::default),
+        }
     }
 
     /// Adds a line. The arguments are only put together if it is kept.
@@ -23,7 +26,10 @@ impl Trace {
         if let Some(lines) = &self.lines {
             let at = self.begun.elapsed().as_secs_f64();
             let line = format!("{at:>12.3}  {what}");
-            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(line);
         }
     }
 

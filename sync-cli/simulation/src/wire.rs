@@ -62,7 +62,10 @@ impl Drop for Held {
 /// Waits until the answer is due and gives it.
 async fn answer(reply: Reply, flight: Option<Flight>) -> Outcome {
     let until = Instant::now() + reply.after;
-    let held = Held { what: Some((reply.slot, flight)), until };
+    let held = Held {
+        what: Some((reply.slot, flight)),
+        until,
+    };
     sleep_until(until).await;
     drop(held);
     reply.outcome
@@ -83,7 +86,10 @@ impl mailchimp_client::Transport for MailchimpWire {
     ) -> Result<TransportResponse, mailchimp_client::TransportError> {
         let (flight, in_flight) = self.flights.begin();
         if in_flight > World::CONNECTIONS {
-            self.world.fail(Kind::Connections, format!("{in_flight} requests of one process are in flight"));
+            self.world.fail(
+                Kind::Connections,
+                format!("{in_flight} requests of one process are in flight"),
+            );
         }
         let asked = request.uri().clone();
         let reply = self.world.mailchimp.handle(request);
@@ -103,7 +109,11 @@ impl mailchimp_client::Transport for MailchimpWire {
                 let sent = sent.min(body.len());
                 let cut = mailchimp_client::TransportError::new(TransportErrorKind::Body);
                 let body = stream::iter([Ok(body.slice(..sent)), Err(cut)]);
-                Ok(TransportResponse::new(parts.status, parts.headers, Box::pin(body)))
+                Ok(TransportResponse::new(
+                    parts.status,
+                    parts.headers,
+                    Box::pin(body),
+                ))
             }
             Outcome::Reset => broken(TransportErrorKind::Reset),
             Outcome::Hang => std::future::pending().await,
@@ -126,7 +136,11 @@ impl ometria_client::Transport for OmetriaWire {
         let (asked, body) = (request.uri().clone(), request.body().clone());
         let reply = self.world.ometria.handle(request);
         self.note_arrivals(&body);
-        self.world.trace.line(format_args!("ometria {} -> {}", asked.path(), shown(&reply.outcome)));
+        self.world.trace.line(format_args!(
+            "ometria {} -> {}",
+            asked.path(),
+            shown(&reply.outcome)
+        ));
         let broken = || {
             let kind = ometria_client::TransportErrorKind::Interrupted;
             Err(ometria_client::TransportError::new(kind))
@@ -149,11 +163,15 @@ fn without_fields(asked: &http::Uri) -> String {
 impl OmetriaWire {
     /// Notes which records came, of which import. That some were refused after all only asks less of the importer.
     fn note_arrivals(&self, body: &[u8]) {
-        let Ok(records) = serde_json::from_slice::<Vec<Arrival<'_>>>(body) else { return };
+        let Ok(records) = serde_json::from_slice::<Vec<Arrival<'_>>>(body) else {
+            return;
+        };
         for record in records {
             let contact = record.id.split('~').next().unwrap_or_default();
             let claim = record.claim.unwrap_or("nothing");
-            self.world.trace.line(format_args!("ometria got {}, {claim}", record.id));
+            self.world
+                .trace
+                .line(format_args!("ometria got {}, {claim}", record.id));
             for (index, import) in self.world.scenario.imports.iter().enumerate() {
                 let is_of = match record.collection {
                     Some(name) => {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use mailchimp_simulator::{
-    AudienceSpec, DateHeader, Fault, MailchimpSimulator, Rule, Spread, StatusMix, When,
+    AudienceHandle, AudienceSpec, DateHeader, Fault, MailchimpSimulator, Rule, Spread, StatusMix,
+    When,
 };
 use ometria_simulator::{
     ErrorShape, Fault as OmetriaFault, FaultRule, OmetriaSimulator, Rejected, Rejection, Rules,
@@ -24,6 +26,9 @@ use crate::scenario::{Scenario, SinkKind, stream};
 use crate::time::Time;
 use crate::trace::Trace;
 
+/// A point in the servers' time.
+type Moment = DateTime<Utc>;
+
 /// The world that imports run in. It outlives every process.
 pub(crate) struct World {
     pub(crate) scenario: Scenario,
@@ -36,10 +41,10 @@ pub(crate) struct World {
     people: Mutex<People>,
     runs: Mutex<HashMap<usize, Vec<RunTimes>>>,
     violation: Mutex<Option<Violation>>,
-    acknowledged: Mutex<HashMap<(usize, Key), Vec<DateTime<Utc>>>>,
+    acknowledged: Mutex<HashMap<(usize, Key), Vec<Moment>>>,
     arrivals: Mutex<HashMap<(usize, String), Arrival>>,
     /// What commits of each import called complete, and when their runs began.
-    promises: Mutex<HashMap<usize, Vec<(DateTime<Utc>, DateTime<Utc>)>>>,
+    promises: Mutex<HashMap<usize, Vec<(Moment, Moment)>>>,
     doubts: AtomicU64,
     frozen: AtomicBool,
 }
@@ -130,6 +135,18 @@ impl World {
                 mailchimp.add_audience(spec)
             })
             .collect();
+        if let Some(distance) = NonZeroUsize::new(scenario.reject_every) {
+            let members = handles.iter().flat_map(AudienceHandle::members);
+            let refused = members
+                .step_by(distance.get())
+                .map(|member| member.contact_id);
+            let how = if scenario.reject_late {
+                Rejection::Late
+            } else {
+                Rejection::AtOnce
+            };
+            ometria.reject(Rejected::Ids(refused.collect()), how);
+        }
         let rng = stream(scenario.seed, "people");
         let people = People::new(rng, scenario.mutations, handles);
         let rows = scenario
@@ -157,7 +174,9 @@ impl World {
         });
         let watched = Arc::downgrade(&world);
         world.mailchimp.on_request(When::Before, move |_, _| {
-            let Some(world) = watched.upgrade() else { return };
+            let Some(world) = watched.upgrade() else {
+                return;
+            };
             let chance = world.scenario.mutation_chance;
             if world.people().chance(chance) {
                 world.act();
@@ -239,13 +258,20 @@ impl World {
     /// taken back when the member is archived meanwhile. Only a note for each record before it is sent could tell; until
     /// there is one, these two are forgiven, and counted.
     pub(crate) fn is_in_doubt(&self, import: usize, contact: &str) -> bool {
-        let arrivals = lock(&self.arrivals).get(&(import, contact.to_owned())).copied();
-        let Some(Arrival { any, claim }) = arrivals else { return false };
+        let arrivals = lock(&self.arrivals)
+            .get(&(import, contact.to_owned()))
+            .copied();
+        let Some(Arrival { any, claim }) = arrivals else {
+            return false;
+        };
         let runs = self.runs(import);
         let acknowledged = lock(&self.acknowledged);
         let times = acknowledged.get(&(import, Key::new(contact)));
         let forgotten = |arrived: &DateTime<Utc>| {
-            let next = runs.iter().map(|run| run.began).find(|began| began > arrived);
+            let next = runs
+                .iter()
+                .map(|run| run.began)
+                .find(|began| began > arrived);
             let own_run = *arrived..=next.unwrap_or(DateTime::<Utc>::MAX_UTC);
             !times.is_some_and(|times| times.iter().any(|time| own_run.contains(time)))
         };
@@ -263,7 +289,11 @@ impl World {
         let mut promises = lock(&self.promises);
         let promises = promises.entry(import).or_default();
         promises.push((until, began));
-        promises.iter().filter(|(other, _)| *other >= until).map(|(_, began)| *began).min()
+        promises
+            .iter()
+            .filter(|(other, _)| *other >= until)
+            .map(|(_, began)| *began)
+            .min()
     }
 
     /// How often something that differs was forgiven because it was in doubt.
@@ -302,7 +332,8 @@ impl World {
     /// behind lets it read less.
     pub(crate) fn is_readable_by(&self, run: &RunTimes, changed: DateTime<Utc>) -> bool {
         let told = self.scenario.date_header;
-        self.shows(changed) <= run.began && (told || changed + TimeDelta::seconds(3) <= run.importer)
+        self.shows(changed) <= run.began
+            && (told || changed + TimeDelta::seconds(3) <= run.importer)
     }
 
     /// When the latest run of an import began.
@@ -319,7 +350,9 @@ impl World {
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("scenario", &self.scenario).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("scenario", &self.scenario)
+            .finish_non_exhaustive()
     }
 }
 
@@ -410,10 +443,6 @@ fn ometria(scenario: &Scenario, time: &Time) -> OmetriaSimulator {
         for fault in kinds {
             simulator.inject(FaultRule::new(fault, OmetriaWhen::Randomly(each)));
         }
-    }
-    if scenario.reject_every > 0 {
-        let how = if scenario.reject_late { Rejection::Late } else { Rejection::AtOnce };
-        simulator.reject(Rejected::Every(scenario.reject_every), how);
     }
     simulator
 }

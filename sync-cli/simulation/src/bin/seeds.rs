@@ -87,15 +87,26 @@ fn main() -> io::Result<ExitCode> {
         out,
         "{played} seeds, {requests} requests, {a_minute:.0} seeds a minute; {wrong} failed, {forgiven} differences forgiven",
     )?;
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Prints the smallest history that goes wrong like this seed.
 fn explain(out: &mut impl Write, seed: u64, args: &Args) -> io::Result<()> {
     let drawn = Scenario::of_seed(seed);
-    let scenario = if args.trace { drawn } else { drawn.shrunk(args.bug) };
+    let scenario = if args.trace {
+        drawn
+    } else {
+        drawn.shrunk(args.bug)
+    };
     let history = scenario.play(args.bug, true);
-    writeln!(out, "\nseed {seed}, made as small as it gets: {scenario:#?}")?;
+    writeln!(
+        out,
+        "\nseed {seed}, made as small as it gets: {scenario:#?}"
+    )?;
     for line in &history.trace {
         writeln!(out, "{line}")?;
     }

@@ -31,7 +31,11 @@ pub(crate) fn nobody_was_opted_in_again(world: &World) {
                 continue;
             }
             if let Some(out) = stands_against(world, &people, address, &change) {
-                let what = if becomes_in { "opted in" } else { "claimed to be opted in" };
+                let what = if becomes_in {
+                    "opted in"
+                } else {
+                    "claimed to be opted in"
+                };
                 world.fail(Kind::Consent, format!(
                     "{what} at {} by listing {:?} of {:?}, though {} had opted out of audience {} at {}",
                     change.at,
@@ -55,14 +59,21 @@ fn stands_against<'a>(
     change: &ConsentChange,
 ) -> Option<&'a OptOut> {
     let run = sender(world, change)?;
-    people.outs.iter().filter(|out| out.address == address).find(|out| {
-        if importer_of(world, out.audience).is_none() {
-            return false;
-        }
-        let newer = |at: DateTime<Utc>| at > out.at && at <= change.at;
-        let opted_in = people.ins.iter().any(|into| into.address == address && newer(into.at));
-        !opted_in && (showed(world, out, &run, change.at) || was_seen(world, out, &run))
-    })
+    people
+        .outs
+        .iter()
+        .filter(|out| out.address == address)
+        .find(|out| {
+            if importer_of(world, out.audience).is_none() {
+                return false;
+            }
+            let newer = |at: DateTime<Utc>| at > out.at && at <= change.at;
+            let opted_in = people
+                .ins
+                .iter()
+                .any(|into| into.address == address && newer(into.at));
+            !opted_in && (showed(world, out, &run, change.at) || was_seen(world, out, &run))
+        })
 }
 
 /// The import of an audience's contacts.
@@ -77,7 +88,10 @@ fn sender(world: &World, change: &ConsentChange) -> Option<RunTimes> {
         import.sink == SinkKind::Contacts
             && change.collection.as_deref() == Some(collection(import.audience).as_str())
     })?;
-    world.runs(import).into_iter().rfind(|run| run.began <= change.at)
+    world
+        .runs(import)
+        .into_iter()
+        .rfind(|run| run.began <= change.at)
 }
 
 /// Whether the opt-out showed from the run's beginning to this moment, untouched since before.
@@ -87,7 +101,12 @@ fn showed(world: &World, out: &OptOut, run: &RunTimes, at: DateTime<Utc>) -> boo
 
 /// Whether a run of the audience that was complete before this one saw it.
 fn was_seen(world: &World, out: &OptOut, before: &RunTimes) -> bool {
-    let runs = [importer_of(world, out.audience), Some(PASSES + out.audience)].into_iter().flatten();
+    let runs = [
+        importer_of(world, out.audience),
+        Some(PASSES + out.audience),
+    ]
+    .into_iter()
+    .flatten();
     runs.flat_map(|import| world.runs(import)).any(|run| {
         world.is_readable_by(&run, out.touched)
             && run.completed.is_some_and(|completed| {

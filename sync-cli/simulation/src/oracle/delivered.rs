@@ -45,7 +45,11 @@ fn row(world: &World, import: usize, person: &Person) -> Option<String> {
         return Some("a row that cannot be read".to_owned());
     };
     if row.status != person.status.as_str() {
-        return Some(format!("{} at the sink, {} in truth", row.status, person.status.as_str()));
+        return Some(format!(
+            "{} at the sink, {} in truth",
+            row.status,
+            person.status.as_str()
+        ));
     }
     if row.email_address != person.address {
         return Some("an old address at the sink".to_owned());
@@ -74,8 +78,11 @@ fn record(world: &World, person: &Person) -> Option<String> {
 pub(super) fn listings_of(world: &World, audience: usize, contact: &str) -> Vec<ListingView> {
     let collection = collection(audience);
     let first = world.ometria.listing(&collection, contact);
-    let later = (1..)
-        .map_while(|number| world.ometria.listing(&collection, &format!("{contact}~{number}")));
+    let later = (1..).map_while(|number| {
+        world
+            .ometria
+            .listing(&collection, &format!("{contact}~{number}"))
+    });
     first.into_iter().chain(later).collect()
 }
 
@@ -94,7 +101,11 @@ fn contact(
         return Some("no listing with the member's address".to_owned());
     };
     if let Some(name) = &person.name
-        && listing.fields.get("firstname").and_then(|name| name.as_str()) != Some(name)
+        && listing
+            .fields
+            .get("firstname")
+            .and_then(|name| name.as_str())
+            != Some(name)
     {
         return Some("an old name in the listing".to_owned());
     }
@@ -111,7 +122,10 @@ fn contact(
     };
     wrong.then(|| {
         let forced = listing.forced_claim;
-        format!("{} and the listing claims {claim:?}, forced {forced:?}", person.status.as_str())
+        format!(
+            "{} and the listing claims {claim:?}, forced {forced:?}",
+            person.status.as_str()
+        )
     })
 }
 
@@ -121,7 +135,10 @@ fn contact(
 /// of rules that stand elsewhere, and [`super::consent`] sees to it that it is not too much.
 fn must_be_in(people: &People, person: &Person) -> bool {
     let outs = people.outs.iter().map(|out| (&out.address, &out.contact));
-    let haunted = people.haunted.iter().map(|(address, contact)| (address, contact));
+    let haunted = people
+        .haunted
+        .iter()
+        .map(|(address, contact)| (address, contact));
     let somebody_else = outs.chain(haunted).any(|(address, contact)| {
         address.eq_ignore_ascii_case(&person.address) && *contact != person.contact
     });

@@ -10,8 +10,12 @@ use crate::world::{Kind, World, audience_id};
 /// No member missing, none stale, none too many.
 pub(crate) fn sink_equals_source(world: &World) {
     for index in 0..world.scenario.imports.len() {
-        if let Some(what) = everyone_is_there(world, index).or_else(|| nobody_else_is(world, index)) {
-            world.fail(Kind::Ending, format!("in the end, at the sink of import {index}: {what}"));
+        if let Some(what) = everyone_is_there(world, index).or_else(|| nobody_else_is(world, index))
+        {
+            world.fail(
+                Kind::Ending,
+                format!("in the end, at the sink of import {index}: {what}"),
+            );
         }
     }
 }
@@ -26,10 +30,16 @@ fn everyone_is_there(world: &World, index: usize) -> Option<String> {
     }
     for member in truth {
         let Some(person) = people.audiences[plan.audience].get(&member.contact_id) else {
-            return Some(format!("the simulation does not know {}", member.contact_id));
+            return Some(format!(
+                "the simulation does not know {}",
+                member.contact_id
+            ));
         };
         if person.status != member.status || person.address != member.email_address {
-            return Some(format!("the simulation is wrong about {}", member.contact_id));
+            return Some(format!(
+                "the simulation is wrong about {}",
+                member.contact_id
+            ));
         }
         if let Some(what) = delivered::differs(world, &people, index, person) {
             return Some(format!("{} of {}: {what}", person.contact, person.touched));
@@ -38,7 +48,10 @@ fn everyone_is_there(world: &World, index: usize) -> Option<String> {
             let row = world.rows.get(&index)?.get(&person.contact);
             let row = row.and_then(|row| serde_json::from_slice::<Value>(&row).ok());
             if row != handle.member(&person.contact) {
-                return Some(format!("{}: not the row that the source has", person.contact));
+                return Some(format!(
+                    "{}: not the row that the source has",
+                    person.contact
+                ));
             }
         }
     }
@@ -63,8 +76,11 @@ fn nobody_else_is(world: &World, index: usize) -> Option<String> {
         }
         SinkKind::Contacts => {
             let collection = crate::process::collection(plan.audience);
-            let of_audience =
-                world.ometria.listings().into_iter().filter(|it| it.collection == collection);
+            let of_audience = world
+                .ometria
+                .listings()
+                .into_iter()
+                .filter(|it| it.collection == collection);
             let mut still_in = of_audience.filter(|listing| {
                 let contact = listing.id.split('~').next().unwrap_or_default();
                 listing.claim != Some(Claim::OptedOut)
@@ -72,7 +88,10 @@ fn nobody_else_is(world: &World, index: usize) -> Option<String> {
                     && !world.is_in_doubt(index, contact)
             });
             let still = still_in.next()?;
-            Some(format!("{} is gone from the source and claims {:?}", still.id, still.claim))
+            Some(format!(
+                "{} is gone from the source and claims {:?}",
+                still.id, still.claim
+            ))
         }
         // Rows cannot be taken back there.
         SinkKind::Records => None,

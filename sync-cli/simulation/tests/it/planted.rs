@@ -10,8 +10,13 @@ fn caught(bug: Bug, by: &[Kind], adapt: impl Fn(&mut Scenario)) {
     for seed in 0..TRIES {
         let mut scenario = Scenario::of_seed(seed);
         adapt(&mut scenario);
-        let Some(violation) = scenario.play(Some(bug), false).violation else { continue };
-        assert!(by.contains(&violation.kind), "{bug} was caught by mistake: seed {seed}, {violation}");
+        let Some(violation) = scenario.play(Some(bug), false).violation else {
+            continue;
+        };
+        assert!(
+            by.contains(&violation.kind),
+            "{bug} was caught by mistake: seed {seed}, {violation}"
+        );
         let sound = scenario.play(None, false).violation;
         assert_eq!(sound, None, "seed {seed} goes wrong without {bug}, too");
         return;
@@ -22,14 +27,22 @@ fn caught(bug: Bug, by: &[Kind], adapt: impl Fn(&mut Scenario)) {
 #[test]
 fn offset_paging_is_caught() {
     // Broken answers alone are enough to mislead such a reader; it must fail without them.
-    caught(Bug::OffsetPaging, &[Kind::Checkpoint, Kind::Ending], |scenario| {
-        scenario.mailchimp_faults = 0.0;
-    });
+    caught(
+        Bug::OffsetPaging,
+        &[Kind::Checkpoint, Kind::Ending],
+        |scenario| {
+            scenario.mailchimp_faults = 0.0;
+        },
+    );
 }
 
 #[test]
 fn a_commit_before_the_flush_is_caught() {
-    caught(Bug::CommitBeforeFlush, &[Kind::Checkpoint, Kind::Ending], |_| {});
+    caught(
+        Bug::CommitBeforeFlush,
+        &[Kind::Checkpoint, Kind::Ending],
+        |_| {},
+    );
 }
 
 #[test]
@@ -39,7 +52,11 @@ fn reading_on_without_looking_back_is_caught() {
 
 #[test]
 fn ignored_archived_members_are_caught() {
-    caught(Bug::ArchivedIgnored, &[Kind::Checkpoint, Kind::Ending], |_| {});
+    caught(
+        Bug::ArchivedIgnored,
+        &[Kind::Checkpoint, Kind::Ending],
+        |_| {},
+    );
 }
 
 #[test]
@@ -49,7 +66,11 @@ fn ignored_deletions_are_caught() {
 
 #[test]
 fn removals_that_nobody_confirmed_are_caught() {
-    caught(Bug::RemovalsUnconfirmed, &[Kind::Checkpoint, Kind::Ending, Kind::Idle], |_| {});
+    caught(
+        Bug::RemovalsUnconfirmed,
+        &[Kind::Checkpoint, Kind::Ending, Kind::Idle],
+        |_| {},
+    );
 }
 
 #[test]
