@@ -84,6 +84,8 @@ struct Member {
     lost: bool,
     /// Its address changed while it was lost: what stands under the old one is not known.
     strayed: bool,
+    /// A run in doubt found a former member's opt-out under its address, which may have been its own.
+    heir: bool,
     /// Listings it had when a run committed it.
     listings: HashSet<String>,
 }
@@ -130,8 +132,9 @@ pub(crate) struct World {
     seen: Vec<Seen>,
     /// Audiences whose last run was killed.
     in_doubt: [bool; AUDIENCES.len()],
-    /// Listings that a run which was killed opted out without force: for a bounce, or because the member was gone.
-    lost_bounces: HashSet<(String, String)>,
+    /// Listings that a run which was killed opted out, and whether by force; without, it was for a bounce or because the
+    /// member was gone.
+    lost_outs: HashMap<(String, String), bool>,
     preferred: HashSet<usize>,
     facts: Vec<FactsMapping>,
     contacts: Vec<ContactMapping>,
@@ -165,7 +168,7 @@ impl World {
             ledger: HashMap::new(),
             seen: Vec::new(),
             in_doubt: [false; AUDIENCES.len()],
-            lost_bounces: HashSet::new(),
+            lost_outs: HashMap::new(),
             preferred: HashSet::new(),
             facts: AUDIENCES
                 .map(|audience| FactsMapping::new(audience, &consent).unwrap())
@@ -194,6 +197,7 @@ impl World {
             changed: true,
             lost: false,
             strayed: false,
+            heir: false,
             listings: HashSet::new(),
         });
     }
@@ -344,18 +348,24 @@ impl World {
             panic!("not a contact")
         };
         let at = (contact.collection.clone(), contact.id.clone());
-        if delivery.consent() == Some(Consent::NotSpecified)
-            && !self.lost_bounces.contains(&at)
-            && !self.members[index].strayed
-        {
+        let is_out_of_reach = match self.lost_outs.get(&at) {
+            Some(true) => self.members[index].strayed,
+            Some(false) => true,
+            None => false,
+        };
+        if delivery.consent() == Some(Consent::NotSpecified) && !is_out_of_reach {
             let before = self.simulator.listing(&contact.collection, &contact.id);
             let claim = before.and_then(|listing| listing.claim);
             assert_ne!(claim, Some(Claim::OptedOut), "an opt-out would be erased");
         }
-        if delivery.consent() == Some(Consent::OptOut) && is_lost {
-            self.lost_bounces.insert(at);
-        } else if delivery.consent().is_some() {
-            self.lost_bounces.remove(&at);
+        match delivery.consent() {
+            Some(out @ (Consent::OptOut | Consent::ForcedOptOut)) if is_lost => {
+                self.lost_outs.insert(at, out == Consent::ForcedOptOut);
+            }
+            Some(_) => {
+                self.lost_outs.remove(&at);
+            }
+            None => {}
         }
         account::push_now(&self.simulator, delivery.record());
     }

@@ -127,6 +127,8 @@ impl World {
                 if seen.member == index && seen.address == address && seen.is_known() && !deleted {
                     seen.state = Memory::All;
                 }
+                let formers = seen.audience == run.audience && seen.member != index;
+                member.heir |= run.distrust && formers && seen.out && seen.address == address;
             }
         }
         true
