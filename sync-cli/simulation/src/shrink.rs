@@ -32,8 +32,8 @@ const REDUCTIONS: [Reduction; 30] = [
     |it| each(it, |audience| audience.members -= audience.members / 8),
     |it| {
         each(it, |audience| {
-            audience.members = audience.members.saturating_sub(1)
-        })
+            audience.members = audience.members.saturating_sub(1);
+        });
     },
     |it| each(it, |audience| audience.bursts = 0),
     |it| it.visibility_lag = Duration::ZERO,
