@@ -12,9 +12,9 @@ use sync_core::{
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// A pass that ended so recently need not be repeated. Several imports of one account start at the same moment; without
-/// this each of them would read every audience's opt-outs.
-const FRESH: Duration = Duration::from_secs(60);
+/// A pass that began so recently need not be repeated. Several imports of one account start at the same moment; without
+/// this each of them would read every audience's opt-outs. Longer would leave out who opted out just before a run.
+const FRESH: Duration = Duration::from_secs(10);
 
 /// The pass over one audience that learns who opted out and sends nothing. Imports that need it share it.
 pub(super) struct OptOutPass {

@@ -23,6 +23,9 @@ const TIME_SERVES_FOR: Duration = Duration::from_secs(60);
 /// How far the server's clock and ours may be apart, before neither is trusted.
 const TRUSTED_SKEW: TimeDelta = TimeDelta::minutes(2);
 
+/// Added to a time that is not trusted, so that it is not before the server's true one.
+const BEYOND_ANY_SKEW: TimeDelta = TimeDelta::days(2);
+
 /// What a read needs to know.
 pub(crate) struct Task {
     pub(crate) client: Client,
@@ -344,8 +347,8 @@ fn fewer_rows_may_help(error: &mailchimp_client::Error) -> bool {
 }
 
 impl Task {
-    /// The server's time less the safety lag. If that is in doubt, the later of the two clocks: then the run reads to the
-    /// end, and is complete only as far as it has seen members.
+    /// The server's time less the safety lag. If that is in doubt, a time that is certainly not past: then the run reads to
+    /// the end, and is complete only as far as it has seen members.
     async fn bound(&self) -> Result<Bound> {
         if let Some(until) = self.settings.until {
             return Ok(Bound {
@@ -363,7 +366,10 @@ impl Task {
             let notice = Notice::ServerTimeDistrusted { server, local };
             self.hooks.on_notice(&self.list_id, &notice);
         }
-        let time = trusted.unwrap_or_else(|| server.map_or(local, |server| server.max(local)));
+        let time = trusted.unwrap_or_else(|| {
+            // Either clock may be behind, and what lies beyond the bound is not read.
+            server.map_or(local, |server| server.max(local)) + BEYOND_ANY_SKEW
+        });
         let lag = i64::from(self.settings.safety_lag_seconds);
         Ok(Bound {
             at: time.timestamp() - lag,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use mailchimp_client::Client;
-use mailchimp_simulator::{AudienceSpec, Fault, Rule, Spread, Status, StatusMix};
+use mailchimp_simulator::{AudienceSpec, DateHeader, Fault, Rule, Spread, Status, StatusMix};
 use sync_core::{AsJson, Cursor, ErrorKind, Key, Keyed, Position, Source, SystemClock};
 use sync_mailchimp::{AudienceSettings, AudienceSource, RecentCheck, StatusFilter};
 
@@ -296,4 +296,24 @@ async fn a_check_that_was_handed_over_serves_once_and_not_for_long() {
     tokio::time::advance(std::time::Duration::from_secs(31)).await;
     second.check().await.expect("it exists");
     assert_eq!(checks(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_servers_time_a_clock_that_is_behind_hides_nobody() {
+    let api = Api::new(|settings| settings.date_header = DateHeader::Missing);
+    let audience = api.simulator.add_audience(AudienceSpec {
+        spread: Spread::OneSecond(noon() - TimeDelta::minutes(10)),
+        ..AudienceSpec::new(LIST, 40)
+    });
+    let behind = Arc::new(|| noon() - TimeDelta::hours(1));
+    let source = AudienceSource::new(
+        api.client.clone(),
+        LIST,
+        AudienceSettings::default(),
+        behind,
+    )
+    .expect("the settings are right");
+    let mut delivered = Delivered::default();
+    delivered.read(&source).await;
+    delivered.assert_same(&audience);
 }
