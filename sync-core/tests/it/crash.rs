@@ -183,19 +183,35 @@ async fn a_record_that_went_back_beyond_the_next_run_is_sent_again_by_the_one_af
 
 #[tokio::test]
 async fn what_a_failed_run_left_in_the_sink_never_leaves_with_a_later_one() {
-    let source = || ScriptedSource::new().batch([present("a", "1")]).batch([present("b", "1")]);
+    let source = || {
+        ScriptedSource::new()
+            .batch([present("a", "1")])
+            .batch([present("b", "1")])
+    };
     let counted = FaultPlan::none();
-    with_faults(&World::new(source()), &counted).run(&Shutdown::never()).await;
+    with_faults(&World::new(source()), &counted)
+        .run(&Shutdown::never())
+        .await;
     let log = counted.log();
     // The state fails between a batch that the sink took and the flush.
     let taken = log.iter().position(|call| *call == "sink.write").unwrap();
-    let after = log.iter().skip(taken).position(|call| *call == "state.ledger").unwrap();
+    let after = log
+        .iter()
+        .skip(taken)
+        .position(|call| *call == "state.ledger")
+        .unwrap();
 
     let world = World::new(source());
     let mut pipeline = with_faults(&world, &FaultPlan::nth(taken + after, Fault::Before));
     let failed = pipeline.run(&Shutdown::never()).await;
-    assert_eq!((failed.outcome, world.sink.flushed()), (Some(Outcome::Failed), 0));
+    assert_eq!(
+        (failed.outcome, world.sink.flushed()),
+        (Some(Outcome::Failed), 0)
+    );
 
     let next = pipeline.run(&Shutdown::never()).await;
-    assert_eq!((next.outcome, world.sink.flushed()), (Some(Outcome::Complete), 2));
+    assert_eq!(
+        (next.outcome, world.sink.flushed()),
+        (Some(Outcome::Complete), 2)
+    );
 }
