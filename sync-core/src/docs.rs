@@ -2,3 +2,6 @@
 
 #[doc = include_str!("docs/delivery.md")]
 pub mod delivery {}
+
+#[doc = include_str!("docs/measurements.md")]
+pub mod measurements {}
