@@ -95,7 +95,7 @@ pub struct LedgerKey {
 /// What the sink last accepted for a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerEntry {
-    /// Of what was accepted; an equal one need not be sent again. 0: nothing known, send again.
+    /// Of what was accepted; an equal one need not be sent again. 0: the sink may have got something else, so send again.
     pub fingerprint: u64,
     /// What else the mapping must remember, in its own encoding. Keep it short: there is one for each record.
     pub note: Box<[u8]>,

@@ -317,22 +317,28 @@ where
             .insert(key.clone(), RejectedRecord { key, reason, at });
     }
 
-    /// The entries that will no longer tell what the sink has once it gets the records that `next` belongs to: the same
-    /// ones without a fingerprint.
+    /// The entries that do not tell what the sink has, once it gets the records that `next` belongs to and before that is
+    /// committed: without a fingerprint. A record that the ledger does not know gets one, too, so that it is not forgotten
+    /// if it is deleted at the source before anybody reads it again.
     fn outdated<'a>(
         &'a self,
         entries: &'a HashMap<LedgerKey, Option<LedgerEntry>>,
         next: &'a [LedgerChange],
     ) -> impl Iterator<Item = LedgerChange> + 'a {
         next.iter().filter_map(|change| {
-            let known = entries.get(&change.at)?.as_ref()?;
-            // In doubt, 0 is what is seen and not what is stored.
-            (known.fingerprint != 0 || self.distrust).then(|| LedgerChange {
+            let entry = match entries.get(&change.at).and_then(Option::as_ref) {
+                // In doubt, 0 is what is seen and not what is stored.
+                Some(known) if known.fingerprint != 0 || self.distrust => known,
+                Some(_) => return None,
+                None => change.entry.as_ref()?,
+            };
+            let entry = LedgerEntry {
+                fingerprint: 0,
+                ..entry.clone()
+            };
+            Some(LedgerChange {
                 at: change.at.clone(),
-                entry: Some(LedgerEntry {
-                    fingerprint: 0,
-                    ..known.clone()
-                }),
+                entry: Some(entry),
             })
         })
     }

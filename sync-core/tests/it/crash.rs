@@ -215,3 +215,42 @@ async fn what_a_failed_run_left_in_the_sink_never_leaves_with_a_later_one() {
         (Some(Outcome::Complete), 2)
     );
 }
+
+#[tokio::test]
+async fn a_record_that_only_a_killed_run_sent_and_that_is_gone_since_is_removed() {
+    let world = World::new(ScriptedSource::new().batch([present("a", "1")]));
+    world.pipeline().run(&Shutdown::never()).await;
+    world.source.push([present("b", "1")]);
+    let plan = FaultPlan::nth(2, Fault::AfterNever);
+    let sink = FaultySink::new(MemorySink::for_handle(&world.sink), plan.clone());
+    let source = Arc::new(world.source.clone());
+    let mut killed = world
+        .with(source, Box::new(sink), world.state.clone())
+        .build();
+    let never = Shutdown::never();
+    tokio::select! {
+        _ = killed.run(&never) => {}
+        () = plan.strikes() => {}
+    }
+    drop(killed);
+    assert_eq!(
+        world.delivered().len(),
+        2,
+        "it reached the sink, and nobody wrote it down"
+    );
+
+    // It was deleted for good before the next run, so the source never shows it again.
+    let now = ScriptedSource::new().batch([present("a", "1")]).batch([]);
+    world.clock.advance(chrono::TimeDelta::hours(25));
+    let sink = Box::new(MemorySink::for_handle(&world.sink));
+    let run = world
+        .with(Arc::new(now), sink, world.state.clone())
+        .build()
+        .run(&never)
+        .await;
+    assert_eq!(
+        (run.outcome, run.counts.removed),
+        (Some(Outcome::Complete), 1)
+    );
+    assert_eq!(world.delivered(), [("a".to_owned(), "1".to_owned())]);
+}

@@ -88,11 +88,13 @@ impl World {
             .collect()
     }
 
+    /// Whether the ledger knows what the sink has for this key.
     pub(crate) async fn ledger_has(&self, key: &str) -> bool {
         let at = LedgerKey {
             scope: import().scope(),
             key: sync_core::Key::new(key),
         };
-        self.state.ledger(&[at]).await.unwrap()[0].is_some()
+        let entry = self.state.ledger(&[at]).await.unwrap().remove(0);
+        entry.is_some_and(|entry| entry.fingerprint != 0)
     }
 }

@@ -108,6 +108,8 @@ impl ContactMapping {
         let at = self.listing_key(subscriber.key.clone());
         let known = ledger.get(&at);
         let note = known.map(|entry| Note::decode(&entry.note));
+        // Without a fingerprint, the listing may have got something newer than its note says.
+        let in_doubt = ledger.in_doubt() || known.is_some_and(|entry| entry.fingerprint == 0);
         let digest = address.digest();
 
         let own_at = self.fact_key(digest, &self.audience);
@@ -123,7 +125,7 @@ impl ContactMapping {
         let mut learned: Vec<LedgerChange> = learn(own_at, own_stored, own).into_iter().collect();
 
         let mark = digest.mark();
-        let listing = Listing::find(note.as_ref(), &subscriber, mark, ledger.in_doubt());
+        let listing = Listing::find(note.as_ref(), &subscriber, mark, in_doubt);
         let others = self
             .others
             .iter()
@@ -144,7 +146,7 @@ impl ContactMapping {
                     .max(),
                 own_opt_out: own.into_iter().chain(personal).map(|fact| fact.last).max(),
                 opt_out_unnoted,
-                in_doubt: ledger.in_doubt(),
+                in_doubt,
             },
             &self.consent,
         );
@@ -180,7 +182,7 @@ impl ContactMapping {
                 claim: verdict.settled,
                 // What stands at the address without a note was made by a former member or, in doubt, by this one.
                 opt_out: if subscriber.status == Status::Unsubscribed
-                    || (ledger.in_doubt() && opt_out_unnoted)
+                    || (in_doubt && opt_out_unnoted)
                 {
                     own
                 } else {
