@@ -142,12 +142,11 @@ impl StateStore for Guard {
             .call(async {
                 let revision = self.inner.commit(import, expected, commit).await?;
                 if let Some(&index) = self.imports.get(import) {
-                    for key in &accepted {
+                    for key in accepted {
                         self.world
                             .trace
                             .line(format_args!("import {index} knows of {key}"));
                     }
-                    self.world.acknowledged(index, accepted.into_iter());
                 }
                 self.look_at(import, &checkpoint).await?;
                 Ok(revision)

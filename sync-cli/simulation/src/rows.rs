@@ -40,7 +40,6 @@ impl RowStore {
 #[derive(Debug)]
 pub(crate) struct RowSink {
     world: Arc<World>,
-    import: usize,
     store: Arc<RowStore>,
     rng: Rng,
     taken: Vec<JsonRecord>,
@@ -52,7 +51,6 @@ impl RowSink {
         let store = world.rows.get(&import).cloned().unwrap_or_default();
         Self {
             world,
-            import,
             store,
             rng,
             taken: Vec::new(),
@@ -100,7 +98,6 @@ impl Sink<JsonRecord> for RowSink {
             if index % 16 == 0 {
                 tokio::time::sleep(Duration::from_millis(self.rng.u64(..20))).await;
             }
-            self.world.arrived(self.import, record.key.as_str(), false);
             self.store.apply(record);
         }
         if breaks_at.is_some() {

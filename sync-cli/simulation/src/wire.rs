@@ -16,8 +16,6 @@ use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::process::collection;
-use crate::scenario::SinkKind;
 use crate::world::{Kind, World};
 
 /// Requests that one process has under way, as the server sees it.
@@ -161,28 +159,13 @@ fn without_fields(asked: &http::Uri) -> String {
 }
 
 impl OmetriaWire {
-    /// Notes which records came, of which import. That some were refused after all only asks less of the importer.
+    /// Writes into the trace which records came, and what they claim.
     fn note_arrivals(&self, body: &[u8]) {
-        let Ok(records) = serde_json::from_slice::<Vec<Arrival<'_>>>(body) else {
-            return;
-        };
-        for record in records {
-            let contact = record.id.split('~').next().unwrap_or_default();
+        for record in serde_json::from_slice::<Vec<Arrival<'_>>>(body).unwrap_or_default() {
             let claim = record.claim.unwrap_or("nothing");
             self.world
                 .trace
                 .line(format_args!("ometria got {}, {claim}", record.id));
-            for (index, import) in self.world.scenario.imports.iter().enumerate() {
-                let is_of = match record.collection {
-                    Some(name) => {
-                        import.sink == SinkKind::Contacts && name == collection(import.audience)
-                    }
-                    None => import.sink == SinkKind::Records,
-                };
-                if is_of {
-                    self.world.arrived(index, contact, record.claim.is_some());
-                }
-            }
         }
     }
 }
@@ -190,8 +173,6 @@ impl OmetriaWire {
 #[derive(Deserialize)]
 struct Arrival<'a> {
     id: &'a str,
-    #[serde(rename = "@collection")]
-    collection: Option<&'a str>,
     #[serde(rename = "marketing_optin")]
     claim: Option<&'a str>,
 }

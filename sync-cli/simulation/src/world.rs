@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use ometria_simulator::{
     When as OmetriaWhen,
 };
 
-use sync_core::{Clock, Key};
+use sync_core::Clock;
 
 use crate::people::People;
 use crate::rows::RowStore;
@@ -41,19 +41,9 @@ pub(crate) struct World {
     people: Mutex<People>,
     runs: Mutex<HashMap<usize, Vec<RunTimes>>>,
     violation: Mutex<Option<Violation>>,
-    acknowledged: Mutex<HashMap<(usize, Key), Vec<Moment>>>,
-    arrivals: Mutex<HashMap<(usize, String), Arrival>>,
     /// What commits of each import called complete, and when their runs began.
     promises: Mutex<HashMap<usize, Vec<(Moment, Moment)>>>,
-    doubts: AtomicU64,
     frozen: AtomicBool,
-}
-
-/// When a record reached a sink last.
-#[derive(Clone, Copy, Debug, Default)]
-struct Arrival {
-    any: Option<DateTime<Utc>>,
-    claim: Option<DateTime<Utc>>,
 }
 
 /// Something that must never be.
@@ -165,10 +155,7 @@ impl World {
             people: Mutex::new(people),
             runs: Mutex::default(),
             violation: Mutex::default(),
-            acknowledged: Mutex::default(),
-            arrivals: Mutex::default(),
             promises: Mutex::default(),
-            doubts: AtomicU64::new(0),
             frozen: AtomicBool::new(false),
             scenario,
         });
@@ -230,58 +217,6 @@ impl World {
         lock(&self.violation).get_or_insert(Violation { kind, what });
     }
 
-    /// Notes which records an import's state says were delivered, now.
-    pub(crate) fn acknowledged(&self, import: usize, keys: impl Iterator<Item = Key>) {
-        let now = self.time.server();
-        let mut acknowledged = lock(&self.acknowledged);
-        for key in keys {
-            acknowledged.entry((import, key)).or_default().push(now);
-        }
-    }
-
-    /// Notes that a record reached a sink, now, and whether it claimed anything about consent.
-    pub(crate) fn arrived(&self, import: usize, contact: &str, claims: bool) {
-        let now = self.time.server();
-        let mut arrivals = lock(&self.arrivals);
-        let arrival = arrivals.entry((import, contact.to_owned())).or_default();
-        arrival.any = Some(now);
-        if claims {
-            arrival.claim = Some(now);
-        }
-    }
-
-    /// Whether what reached the sink last was never written down by the run that sent it, because the run failed or its
-    /// process was killed in between.
-    ///
-    /// Of a record that was never written down at all, no later run can know that the sink has it: if the member is deleted
-    /// before it is read again, it stays there. And of an opt-in that was not written down nobody knows that it has to be
-    /// taken back when the member is archived meanwhile. Only a note for each record before it is sent could tell; until
-    /// there is one, these two are forgiven, and counted.
-    pub(crate) fn is_in_doubt(&self, import: usize, contact: &str) -> bool {
-        let arrivals = lock(&self.arrivals)
-            .get(&(import, contact.to_owned()))
-            .copied();
-        let Some(Arrival { any, claim }) = arrivals else {
-            return false;
-        };
-        let runs = self.runs(import);
-        let acknowledged = lock(&self.acknowledged);
-        let times = acknowledged.get(&(import, Key::new(contact)));
-        let forgotten = |arrived: &DateTime<Utc>| {
-            let next = runs
-                .iter()
-                .map(|run| run.began)
-                .find(|began| began > arrived);
-            let own_run = *arrived..=next.unwrap_or(DateTime::<Utc>::MAX_UTC);
-            !times.is_some_and(|times| times.iter().any(|time| own_run.contains(time)))
-        };
-        let in_doubt = [any, claim].iter().flatten().any(forgotten);
-        if in_doubt {
-            self.doubts.fetch_add(1, Ordering::Relaxed);
-        }
-        in_doubt
-    }
-
     /// The moment up to which everything that showed is covered by a commit of `until`: when the run began that was the
     /// first to say so.
     pub(crate) fn covers(&self, import: usize, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -294,11 +229,6 @@ impl World {
             .filter(|(other, _)| *other >= until)
             .map(|(_, began)| *began)
             .min()
-    }
-
-    /// How often something that differs was forgiven because it was in doubt.
-    pub(crate) fn doubts(&self) -> u64 {
-        self.doubts.load(Ordering::Relaxed)
     }
 
     pub(crate) fn violation(&self) -> Option<Violation> {

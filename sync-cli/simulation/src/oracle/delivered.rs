@@ -19,7 +19,7 @@ pub(super) fn differs(
     let plan = world.scenario.imports.get(import)?;
     match plan.sink {
         SinkKind::Rows => row(world, import, person),
-        SinkKind::Contacts => contact(world, people, (import, plan.audience), person),
+        SinkKind::Contacts => contact(world, people, plan.audience, person),
         SinkKind::Records => record(world, person),
     }
 }
@@ -86,12 +86,7 @@ pub(super) fn listings_of(world: &World, audience: usize, contact: &str) -> Vec<
     first.into_iter().chain(later).collect()
 }
 
-fn contact(
-    world: &World,
-    people: &People,
-    (import, audience): (usize, usize),
-    person: &Person,
-) -> Option<String> {
+fn contact(world: &World, people: &People, audience: usize, person: &Person) -> Option<String> {
     let has_address = |listing: &ListingView| {
         let email = listing.fields.get("email").and_then(|email| email.as_str());
         email.is_some_and(|email| email.eq_ignore_ascii_case(&person.address))
@@ -116,9 +111,7 @@ fn contact(
             claim != Some(Claim::OptedOut) || listing.forced_claim != Some(Claim::OptedOut)
         }
         Status::Cleaned => claim != Some(Claim::OptedOut),
-        Status::Pending | Status::Transactional | Status::Archived => {
-            claim == Some(Claim::OptedIn) && !world.is_in_doubt(import, &person.contact)
-        }
+        Status::Pending | Status::Transactional | Status::Archived => claim == Some(Claim::OptedIn),
     };
     wrong.then(|| {
         let forced = listing.forced_claim;

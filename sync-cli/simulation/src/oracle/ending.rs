@@ -59,8 +59,6 @@ fn everyone_is_there(world: &World, index: usize) -> Option<String> {
 }
 
 /// Whoever is gone from the source is gone from the sink.
-///
-/// But for what is in doubt: see [`World::is_in_doubt`].
 fn nobody_else_is(world: &World, index: usize) -> Option<String> {
     let plan = world.scenario.imports.get(index)?;
     let people = world.people();
@@ -70,8 +68,7 @@ fn nobody_else_is(world: &World, index: usize) -> Option<String> {
             let rows = world.rows.get(&index)?.all();
             let extra = rows
                 .keys()
-                .filter(|key| !present.contains_key(key.as_str()))
-                .find(|key| !world.is_in_doubt(index, key.as_str()))?;
+                .find(|key| !present.contains_key(key.as_str()))?;
             Some(format!("{extra} is gone from the source and still there"))
         }
         SinkKind::Contacts => {
@@ -83,9 +80,7 @@ fn nobody_else_is(world: &World, index: usize) -> Option<String> {
                 .filter(|it| it.collection == collection);
             let mut still_in = of_audience.filter(|listing| {
                 let contact = listing.id.split('~').next().unwrap_or_default();
-                listing.claim != Some(Claim::OptedOut)
-                    && !present.contains_key(contact)
-                    && !world.is_in_doubt(index, contact)
+                listing.claim != Some(Claim::OptedOut) && !present.contains_key(contact)
             });
             let still = still_in.next()?;
             Some(format!(

@@ -92,6 +92,31 @@ impl ContactMapping {
         fact_key(&self.facts, address, audience)
     }
 
+    /// Where it is written down, before anything is sent, that a member opted out. The note says it only once that was
+    /// accepted, and the fact about the address is out of reach when the member has another one by then.
+    fn member_key(&self, key: &Key) -> LedgerKey {
+        LedgerKey {
+            scope: self.facts.clone(),
+            key: Key::new(format!("member/{}/{key}", self.audience)),
+        }
+    }
+
+    /// A run that was cut short may have sent an opt-out that the note does not tell of.
+    fn presume_sent(&self, note: &mut Note, announced: Fact) {
+        let newer = note.opt_out.is_none_or(|noted| announced.last > noted.last);
+        if !announced.unsubscribed || !newer || note.claim == Claim::Unknown {
+            return;
+        }
+        note.opt_out = Some(announced);
+        if !note.claim.is_out() {
+            note.claim = if self.consent.force_opt_out {
+                Claim::ForcedOut
+            } else {
+                Claim::OptedOut
+            };
+        }
+    }
+
     fn prepare_present(
         &self,
         subscriber: Subscriber,
@@ -107,9 +132,14 @@ impl ContactMapping {
         }
         let at = self.listing_key(subscriber.key.clone());
         let known = ledger.get(&at);
-        let note = known.map(|entry| Note::decode(&entry.note));
+        let mut note = known.map(|entry| Note::decode(&entry.note));
         // Without a fingerprint, the listing may have got something newer than its note says.
         let in_doubt = ledger.in_doubt() || known.is_some_and(|entry| entry.fingerprint == 0);
+        let member_at = self.member_key(&subscriber.key);
+        let announced = fact_at(ledger, &member_at);
+        if in_doubt && let (Some(note), Some(announced)) = (&mut note, announced) {
+            self.presume_sent(note, announced);
+        }
         let digest = address.digest();
 
         let own_at = self.fact_key(digest, &self.audience);
@@ -123,6 +153,9 @@ impl ContactMapping {
         let opt_out_unnoted = own_stored
             .is_some_and(|stored| remembered.is_none_or(|noted| stored.last > noted.last));
         let mut learned: Vec<LedgerChange> = learn(own_at, own_stored, own).into_iter().collect();
+        if subscriber.status == Status::Unsubscribed || announced.is_some() {
+            learned.extend(learn(member_at, announced, personal));
+        }
 
         let mark = digest.mark();
         let listing = Listing::find(note.as_ref(), &subscriber, mark, in_doubt);
@@ -237,7 +270,9 @@ impl ContactMapping {
         };
         let note = Note::decode(&known.note);
         let id = note.listing_id.as_deref().unwrap_or(key.as_str());
-        let forget = vec![LedgerChange { at, entry: None }];
+        let forget = [at, self.member_key(key)]
+            .map(|at| LedgerChange { at, entry: None })
+            .to_vec();
         match self.gone(key, id, note.claim) {
             Some(out) => Prepared {
                 action: Action::Send(vec![out]),
@@ -358,6 +393,7 @@ impl Mapping<Subscriber, Delivery> for ContactMapping {
                 .into_iter()
                 .chain(self.others.iter().map(|a| &**a));
             keys.extend(audiences.map(|audience| self.fact_key(digest, audience)));
+            keys.push(self.member_key(&subscriber.key));
         }
         keys
     }

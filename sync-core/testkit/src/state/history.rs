@@ -156,7 +156,7 @@ pub(super) async fn runs_keep_every_field(store: &dyn StateStore) {
 /// A complete run that began at this second.
 pub(super) fn run(import: &str, second: i64) -> RunRecord {
     RunRecord {
-        id: RunId::starting_at(time(second)),
+        id: RunId::new(format!("run-{second:06}")),
         import: ImportId::new(import),
         started: time(second),
         elapsed: Duration::from_millis(1500),
