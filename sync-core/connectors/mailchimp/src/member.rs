@@ -25,10 +25,12 @@ pub struct MemberRow {
 }
 
 impl MemberRow {
-    /// A member from its JSON object; `None` if that is no object or has neither `contact_id` nor `id`.
+    /// A member from its JSON object; `None` if that is no object, not UTF-8 or has neither `contact_id` nor `id`.
     ///
     /// Only identity, `last_changed` and `status` are looked at, and each may be missing or of another type.
     pub fn from_json(list_id: &Arc<str>, raw: Bytes) -> Option<Self> {
+        // Sinks give the text away as it is, and values that are not looked at are not checked by the parser.
+        std::str::from_utf8(&raw).ok()?;
         let identity = Identity::of(&raw)?;
         let archived = identity.status.as_deref() == Some("archived");
         let mut row = Self::new(list_id, &identity, archived, Bytes::new())?;
@@ -252,6 +254,12 @@ mod tests {
         assert!(row.is_archived());
         assert!(!row.as_json().contains(&b'\n'));
         assert!(serde_json::from_slice::<serde_json::Value>(&row.as_json()).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_no_member_wherever_it_stands() {
+        let json = Bytes::from_static(b"{\"id\":\"m\",\"full_name\":\"\xff\"}");
+        assert!(MemberRow::from_json(&Arc::from("a1"), json).is_none());
     }
 
     #[test]
