@@ -20,6 +20,13 @@ pub trait Mapping<In, Out>: Send + Sync {
 
     /// What to do about this change.
     fn prepare(&self, change: Change<In>, ledger: &LedgerView<'_>) -> Prepared<Out>;
+
+    /// Whether a record that the ledger does not know is written down before it is sent, and not only after.
+    ///
+    /// It makes the search for removals find a record that a killed run had sent and that was deleted at the source before
+    /// the next run. The price is a second write to the ledger for each new record, in small transactions: cheap for a
+    /// sink that takes hundreds of records a second, dear for one that takes a hundred thousand.
+    fn announces_new(&self) -> bool;
 }
 
 /// A mapping's answer for one change.
@@ -112,6 +119,7 @@ pub trait AsJson: Keyed {
 pub struct JsonMapping {
     scope: Scope,
     stream: Arc<str>,
+    announces_new: bool,
 }
 
 impl JsonMapping {
@@ -120,6 +128,16 @@ impl JsonMapping {
         Self {
             scope,
             stream: stream.into(),
+            announces_new: false,
+        }
+    }
+
+    /// Also writes new records down before they are sent; see [`Mapping::announces_new`].
+    #[must_use]
+    pub fn announcing_new(self) -> Self {
+        Self {
+            announces_new: true,
+            ..self
         }
     }
 }
@@ -165,6 +183,10 @@ impl<In: AsJson> Mapping<In, JsonRecord> for JsonMapping {
             learned: Vec::new(),
             on_accept: vec![LedgerChange { at, entry }],
         }
+    }
+
+    fn announces_new(&self) -> bool {
+        self.announces_new
     }
 }
 

@@ -248,7 +248,7 @@ impl<'a> Parts<'a> {
             SinkKind::Rows => {
                 let rng = stream(self.world.scenario.seed ^ self.wishes.number, "rows");
                 let sink = crate::rows::RowSink::new(self.world.clone(), index, rng);
-                let mapping = JsonMapping::new(id.scope(), "members");
+                let mapping = JsonMapping::new(id.scope(), "members").announcing_new();
                 let source = self.source(plan.audience, Vec::new())?;
                 Ok(self.pipeline(id, source, Arc::new(mapping), Box::new(sink), false))
             }

@@ -54,4 +54,8 @@ where
             Err(reason) => Prepared::reject(reason),
         }
     }
+
+    fn announces_new(&self) -> bool {
+        self.inner.announces_new()
+    }
 }

@@ -318,8 +318,8 @@ where
     }
 
     /// The entries that do not tell what the sink has, once it gets the records that `next` belongs to and before that is
-    /// committed: without a fingerprint. A record that the ledger does not know gets one, too, so that it is not forgotten
-    /// if it is deleted at the source before anybody reads it again.
+    /// committed: without a fingerprint. A record that the ledger does not know gets one, too, if the mapping asks for it, so
+    /// that it is not forgotten if it is deleted at the source before anybody reads it again.
     fn outdated<'a>(
         &'a self,
         entries: &'a HashMap<LedgerKey, Option<LedgerEntry>>,
@@ -329,8 +329,8 @@ where
             let entry = match entries.get(&change.at).and_then(Option::as_ref) {
                 // In doubt, 0 is what is seen and not what is stored.
                 Some(known) if known.fingerprint != 0 || self.distrust => known,
-                Some(_) => return None,
-                None => change.entry.as_ref()?,
+                None if self.pipeline.mapping.announces_new() => change.entry.as_ref()?,
+                _ => return None,
             };
             let entry = LedgerEntry {
                 fingerprint: 0,

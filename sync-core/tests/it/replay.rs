@@ -23,6 +23,10 @@ impl Mapping<TestRecord, JsonRecord> for Strict {
             _ => self.0.prepare(change, ledger),
         }
     }
+
+    fn announces_new(&self) -> bool {
+        Mapping::<TestRecord, JsonRecord>::announces_new(&self.0)
+    }
 }
 
 fn strict(world: &World) -> Pipeline<TestRecord, JsonRecord> {

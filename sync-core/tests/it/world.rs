@@ -53,7 +53,7 @@ impl World {
         sink: Box<dyn Sink<JsonRecord>>,
         state: Arc<dyn StateStore>,
     ) -> PipelineBuilder<TestRecord, JsonRecord> {
-        let mapping = Arc::new(JsonMapping::new(import().scope(), "test"));
+        let mapping = Arc::new(JsonMapping::new(import().scope(), "test").announcing_new());
         Pipeline::builder(import(), source, mapping, sink, state)
             .clock(Arc::new(self.clock.clone()))
             .observer(Arc::new(self.heard.clone()))

@@ -404,6 +404,11 @@ impl Mapping<Subscriber, Delivery> for ContactMapping {
             Change::Removed(key) => self.prepare_removed(&key, ledger),
         }
     }
+
+    fn announces_new(&self) -> bool {
+        // Whoever was opted in by a run that was killed must be found when they are gone.
+        true
+    }
 }
 
 fn change_key(change: &Change<Subscriber>) -> Key {

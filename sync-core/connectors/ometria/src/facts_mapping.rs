@@ -67,4 +67,9 @@ impl<Out> Mapping<Subscriber, Out> for FactsMapping {
             on_accept: Vec::new(),
         }
     }
+
+    fn announces_new(&self) -> bool {
+        // Nothing is sent.
+        false
+    }
 }

@@ -231,4 +231,9 @@ impl<Out> Mapping<OmetriaOptOut, Out> for OmetriaOptOutMapping {
             on_accept: Vec::new(),
         }
     }
+
+    fn announces_new(&self) -> bool {
+        // Nothing is sent.
+        false
+    }
 }

@@ -103,6 +103,11 @@ impl Mapping<Subscriber, RecordDelivery> for RecordMapping {
             }],
         }
     }
+
+    fn announces_new(&self) -> bool {
+        // The endpoint knows no removals.
+        false
+    }
 }
 
 fn fingerprint_of(row: &RecordRow) -> u64 {
