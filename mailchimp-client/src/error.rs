@@ -248,7 +248,7 @@ pub struct ApiError {
     pub status: u16,
     /// The problem document, when the body was one. CDN and firewall answers are HTML.
     pub problem: Option<Problem>,
-    /// `X-Request-Id` of the answer, or the problem's `instance`.
+    /// `X-Request-Id` of the answer, or the problem's `instance`; `None` if that is no plain word.
     pub request_id: Option<String>,
     /// Whether this or an earlier try may have had its effect. A 404 or 405 after a lost answer
     /// can mean that the first try did what was asked.
@@ -331,7 +331,7 @@ pub struct EndlessPages {
 #[error("the OAuth token is not accepted: connect the account again")]
 #[non_exhaustive]
 pub struct OAuthError {
-    /// The service's `error` word, such as `invalid_token`, when it gave one.
+    /// The service's `error`, such as `invalid_token`, when it gave one plain word.
     pub error: Option<String>,
 }
 
@@ -394,17 +394,14 @@ fn spent(retries_spent: bool) -> &'static str {
     if retries_spent { ", retries spent" } else { "" }
 }
 
-/// A request id as ` (request id …)`, or nothing when it does not look like an id: a proxy may
-/// put anything into a header.
+/// What a server sent as an id or a word of its own, if it looks like one: a proxy may put anything into a header, and
+/// errors are printed whole.
+pub(crate) fn plain_word(text: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (!text.is_empty() && text.len() <= 64 && text.bytes().all(plain)).then(|| text.to_owned())
+}
+
+/// A request id as ` (request id …)`.
 fn printable_id(id: Option<&str>) -> String {
-    match id {
-        Some(id)
-            if !id.is_empty()
-                && id.len() <= 64
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') =>
-        {
-            format!(" (request id {id})")
-        }
-        _ => String::new(),
-    }
+    id.map_or_else(String::new, |id| format!(" (request id {id})"))
 }

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 pub struct Meta {
     /// The HTTP status.
     pub status: u16,
-    /// `X-Request-Id`, the id Mailchimp's support asks for.
+    /// `X-Request-Id`, the id Mailchimp's support asks for; `None` if what came is no plain word.
     pub request_id: Option<String>,
     /// The server's clock (`Date`), in whole seconds, when the answer began.
     pub server_time: Option<DateTime<Utc>>,

@@ -12,7 +12,9 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::error::{ApiError, Error, Operation, Result, TooLarge, TransportFailure, is_throttle};
+use crate::error::{
+    ApiError, Error, Operation, Result, TooLarge, TransportFailure, is_throttle, plain_word,
+};
 use crate::fetched::Meta;
 use crate::hooks::{Hooks, Outcome, RequestEvent, RetryEvent};
 use crate::limiter::{Limiter, Verdict};
@@ -168,7 +170,7 @@ impl Failure {
                 status,
                 request_id: meta
                     .request_id
-                    .or_else(|| problem.as_ref()?.instance().map(str::to_owned)),
+                    .or_else(|| plain_word(problem.as_ref()?.instance()?)),
                 problem,
                 may_have_been_sent,
                 attempts,
@@ -423,9 +425,7 @@ fn meta(status: StatusCode, headers: &HeaderMap, bytes: u64) -> Meta {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     Meta {
         status: status.as_u16(),
-        request_id: text("x-request-id")
-            .filter(|id| !id.is_empty())
-            .map(str::to_owned),
+        request_id: text("x-request-id").and_then(plain_word),
         server_time: text(DATE.as_str()).and_then(http_date),
         bytes,
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::client::Client;
 use crate::credential::DataCenter;
-use crate::error::{Error, OAuthError, Result};
+use crate::error::{Error, OAuthError, Result, plain_word};
 use crate::field::Field;
 use crate::path::Path;
 use crate::query::Query;
@@ -61,7 +61,7 @@ pub(crate) async fn metadata(client: &Client) -> Result<OAuthMetadata> {
             user_id: answer.user_id.into_value(),
         }),
         (error, _) => Err(Error::OAuth(Box::new(OAuthError {
-            error: error.into_value(),
+            error: error.as_str().and_then(plain_word),
         }))),
     }
 }

@@ -177,6 +177,7 @@ async fn a_dead_oauth_token_is_an_error_although_the_status_is_200() {
             Some("invalid_token"),
         ),
         (r#"{"error":"","dc":"us6"}"#, None),
+        (r#"{"error":"unknown user ann@corp.invalid"}"#, None),
         (r#"{"role":"owner","dc":""}"#, None),
         ("{}", None),
     ] {
@@ -191,7 +192,7 @@ async fn a_dead_oauth_token_is_an_error_although_the_status_is_200() {
             panic!("{error}")
         };
         assert_eq!(dead.error.as_deref(), word, "{answer}");
-        assert!(!error.to_string().contains('@'));
+        assert!(!format!("{error} {error:?}").contains('@'));
     }
 }
 

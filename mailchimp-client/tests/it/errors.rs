@@ -68,9 +68,35 @@ async fn a_title_or_request_id_that_is_no_plain_phrase_is_not_shown() {
         Reply::problem(404, ADDRESS, "").header("x-request-id", format!("<{ADDRESS}>"))
     });
     let error = failure(&script).await;
-    assert_eq!(error.to_string(), "GET /lists/{list_id} answered 404");
+    assert_eq!(
+        error.to_string(),
+        "GET /lists/{list_id} answered 404 (request id 995c5cb0-3280-4a6e-808b-3b096d0bb219)",
+        "the document's own id stands in"
+    );
+    assert!(!shown(&error).contains(ADDRESS), "{}", shown(&error));
     assert!(error.is_not_found());
     assert_eq!(error.problem().unwrap().title(), ADDRESS);
+}
+
+#[tokio::test]
+async fn what_is_sent_in_place_of_an_id_is_nowhere() {
+    let instance = format!("x-{ADDRESS}");
+    let body = serde_json::json!({ "title": "Forbidden", "status": 403, "instance": instance })
+        .to_string();
+    for reply in [
+        Reply::json(403, body.clone()),
+        Reply::json(403, body).header("x-request-id", ADDRESS),
+        Reply::json(200, "[]").header("x-request-id", ADDRESS),
+    ] {
+        let reply = std::sync::Mutex::new(Some(reply));
+        let script = Script::new(move |_, _| reply.lock().unwrap().take().unwrap());
+        let error = failure(&script).await;
+        assert_eq!(error.request_id(), None);
+        assert!(!shown(&error).contains(ADDRESS), "{}", shown(&error));
+    }
+    let script = Script::new(|_, _| Reply::json(200, "{}").header("x-request-id", ADDRESS));
+    let fetched = script.client().ping().await.unwrap();
+    assert!(!format!("{fetched:?}").contains(ADDRESS));
 }
 
 #[tokio::test]
