@@ -4,4 +4,8 @@
 pub mod delivery {}
 
 #[doc = include_str!("docs/measurements.md")]
+///
+/// The plot is made by `examples/plot.rs` from the benchmark's output.
+///
+#[doc = include_str!("docs/measurements.svg")]
 pub mod measurements {}
