@@ -69,7 +69,10 @@ impl Entry<'_> {
             Contents::Bytes(bytes) => bytes.to_vec(),
             Contents::Results(results) => {
                 let result = |(status, response): &(u16, &str)| serde_json::json!({"status_code": status, "operation_id": "o", "response": response});
-                serde_json::Value::from_iter(results.iter().map(result))
+                results
+                    .iter()
+                    .map(result)
+                    .collect::<serde_json::Value>()
                     .to_string()
                     .into_bytes()
             }

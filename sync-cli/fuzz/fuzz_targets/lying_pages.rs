@@ -27,7 +27,8 @@ struct Server {
 enum Page {
     Rows {
         rows: Vec<(u8, u16)>,
-        total: Option<u16>,
+        /// Small, as a second that promises rows and does not give them is read in as many passes as those rows would take.
+        total: Option<u8>,
     },
     Status(u8),
 }

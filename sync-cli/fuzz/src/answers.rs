@@ -54,9 +54,11 @@ impl Answer {
     }
 }
 
+type Answers = dyn Fn(&Request<Bytes>) -> Answer + Send + Sync;
+
 /// A transport of both clients that answers from a function.
 #[derive(Clone)]
-pub struct Answering(Arc<dyn Fn(&Request<Bytes>) -> Answer + Send + Sync>);
+pub struct Answering(Arc<Answers>);
 
 impl Answering {
     /// Answers each request by this function.
