@@ -90,30 +90,31 @@ async fn any_failure_or_kill_at_any_call_loses_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_record_that_went_back_to_what_the_ledger_knows_is_sent_again() {
-    let world = World::new(ScriptedSource::new().batch([present("a", "1"), present("b", "1")]));
-    world.pipeline().run(&Shutdown::never()).await;
-
-    // The second version becomes durable at the sink, and the process is killed before it is written down: the sink's
-    // calls are check, write and the flush that acts and never returns.
-    world.source.push([present("a", "2")]);
+/// A run whose records become durable at the sink, and whose process is killed before that is written down.
+async fn killed_before_its_commit(world: &World) {
+    // The sink's calls are check, write, and the flush that acts and never returns.
     let plan = FaultPlan::nth(2, Fault::AfterNever);
     let sink = FaultySink::new(MemorySink::for_handle(&world.sink), plan.clone());
+    let source = Arc::new(world.source.clone());
     let mut killed = world
-        .with(
-            Arc::new(world.source.clone()),
-            Box::new(sink),
-            world.state.clone(),
-        )
+        .with(source, Box::new(sink), world.state.clone())
         .build();
     let never = Shutdown::never();
     tokio::select! {
         _ = killed.run(&never) => {}
         () = plan.strikes() => {}
     }
-    drop(killed);
     assert_eq!(plan.log(), ["sink.check", "sink.write", "sink.flush"]);
+}
+
+#[tokio::test]
+async fn a_record_that_went_back_to_what_the_ledger_knows_is_sent_again() {
+    let world = World::new(ScriptedSource::new().batch([present("a", "1"), present("b", "1")]));
+    world.pipeline().run(&Shutdown::never()).await;
+
+    world.source.push([present("a", "2")]);
+    killed_before_its_commit(&world).await;
+    let never = Shutdown::never();
     assert_eq!(world.delivered()[0].1, "2");
 
     // Meanwhile the record went back, and that is all the source knows.
@@ -150,21 +151,8 @@ async fn a_record_that_went_back_beyond_the_next_run_is_sent_again_by_the_one_af
     world.pipeline().run(&Shutdown::never()).await;
 
     world.source.push([present("a", "2")]);
-    let plan = FaultPlan::nth(2, Fault::AfterNever);
-    let sink = FaultySink::new(MemorySink::for_handle(&world.sink), plan.clone());
-    let mut killed = world
-        .with(
-            Arc::new(world.source.clone()),
-            Box::new(sink),
-            world.state.clone(),
-        )
-        .build();
+    killed_before_its_commit(&world).await;
     let never = Shutdown::never();
-    tokio::select! {
-        _ = killed.run(&never) => {}
-        () = plan.strikes() => {}
-    }
-    drop(killed);
     assert_eq!(world.delivered()[0].1, "2");
 
     // It went back just after the upper bound of the next run, which so does not see it and is complete without it.
@@ -221,18 +209,8 @@ async fn a_record_that_only_a_killed_run_sent_and_that_is_gone_since_is_removed(
     let world = World::new(ScriptedSource::new().batch([present("a", "1")]));
     world.pipeline().run(&Shutdown::never()).await;
     world.source.push([present("b", "1")]);
-    let plan = FaultPlan::nth(2, Fault::AfterNever);
-    let sink = FaultySink::new(MemorySink::for_handle(&world.sink), plan.clone());
-    let source = Arc::new(world.source.clone());
-    let mut killed = world
-        .with(source, Box::new(sink), world.state.clone())
-        .build();
+    killed_before_its_commit(&world).await;
     let never = Shutdown::never();
-    tokio::select! {
-        _ = killed.run(&never) => {}
-        () = plan.strikes() => {}
-    }
-    drop(killed);
     assert_eq!(
         world.delivered().len(),
         2,
