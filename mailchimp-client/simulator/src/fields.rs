@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+/// Deeper than any answer. A tree is dropped level by level on the stack, so a path of a whole URL must not make one.
+const DEEPEST: usize = 32;
+
 /// What one request asks for.
 #[derive(Debug, Default)]
 pub(crate) enum Selection {
@@ -60,10 +63,12 @@ impl Tree {
             .filter(|path| !path.is_empty())
         {
             let mut node = &mut root;
-            for part in path.split('.') {
+            let mut parts = path.split('.');
+            for part in parts.by_ref().take(DEEPEST) {
                 node = node.children.entry(part.to_owned()).or_default();
             }
-            node.whole = true;
+            // What is left of the path leads to nothing.
+            node.whole |= parts.next().is_none();
         }
         root
     }
@@ -142,6 +147,15 @@ mod tests {
             selection.root().prune(answer()),
             Some(json!({"members": [{"id": "1", "stats": {"open": 1}}], "total_items": 1}))
         );
+    }
+
+    #[test]
+    fn a_path_as_long_as_a_url_needs_no_more_stack_than_another() {
+        let path = vec!["a"; 32_000].join(".");
+        let look = move || Selection::only(&path).root().prune(answer());
+        let thread = std::thread::Builder::new().stack_size(256 * 1024);
+        let pruned = thread.spawn(look).unwrap().join().unwrap();
+        assert_eq!(pruned, Some(json!({})));
     }
 
     #[test]
