@@ -1,6 +1,6 @@
 //! One pass, from the command line to both APIs.
 
-use mailchimp_simulator::{Fault, Rule, Status};
+use mailchimp_simulator::{AudienceSpec, Fault, MergeFieldKind, MergeFieldSpec, Rule, Status};
 use ometria_simulator::{Rejected, Rejection};
 
 use crate::simulated::{LIST, OMETRIA_KEY, Simulated};
@@ -282,4 +282,67 @@ async fn a_paused_import_rests() {
             .contains("paused")
     );
     assert_eq!(simulated.ometria.pushed(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_and_strangest_members_arrive_and_a_useless_one_is_named() {
+    let simulated = Simulated::start().await;
+    let mut spec = AudienceSpec::new(LIST, 20);
+    // As many merge fields as an audience can have, and one as long as its value can be.
+    spec.merge_fields = (0..80)
+        .map(|n| {
+            let tag = if n == 0 {
+                "FNAME".to_owned()
+            } else {
+                format!("F{n}")
+            };
+            MergeFieldSpec::new(tag, format!("Feld \u{1F600} {n}"), MergeFieldKind::Text)
+        })
+        .collect();
+    let audience = simulated.mailchimp.add_audience(spec);
+    let long_ago = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_500);
+    let members = audience.members();
+    let longest = "\u{e9}".repeat(127) + "x";
+    audience
+        .at(long_ago)
+        .set_merge_field(&members[0].id, "FNAME", longest.as_str())
+        .unwrap();
+    let name = "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467} \u{202E}\u{5F20}\u{4F1F}";
+    audience
+        .at(long_ago)
+        .set_merge_field(&members[1].id, "FNAME", name)
+        .unwrap();
+    audience
+        .at(long_ago)
+        .subscribe("j\u{f6}rg@b\u{fc}cher.test")
+        .unwrap();
+    audience
+        .at(long_ago)
+        .subscribe("no address at all")
+        .unwrap();
+
+    let place = simulated.place();
+    place.run(&["run", LIST, "--once"]).with_code(3);
+    let first_name = |address: &str| {
+        let profile = simulated.ometria.profile(address).unwrap();
+        profile.fields["firstname"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(first_name(&members[0].email_address), longest);
+    assert_eq!(first_name(&members[1].email_address), name);
+    assert!(
+        simulated
+            .ometria
+            .profile("j\u{f6}rg@b\u{fc}cher.test")
+            .is_some()
+    );
+    assert_eq!(simulated.ometria.listing_count(), 21);
+    let failures = place.run(&["failures"]).with_code(0);
+    assert!(
+        failures.contains("email: empty or not an address"),
+        "{failures}"
+    );
+    assert!(
+        !failures.contains("no address at all"),
+        "the value itself is nobody's business"
+    );
 }
