@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use mailchimp_client::{Client, GetList, TransportErrorKind};
+use mailchimp_client::{
+    Client, GetList, ListMembers, MemberSort, MemberStatus, SortDir, TransportErrorKind,
+};
 use sync_core::{Batch, BatchReader, Clock, Cursor, Error, ErrorKind, PartFailure, Result};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -15,16 +17,13 @@ use crate::error::{defect, describe, no_page, stopped, translate};
 use crate::notice::{Notice, ReadHooks};
 use crate::page::{Item, NoPage, Page, Selection, fetch};
 use crate::plan::{Event, Failure, Plan, Request};
-use crate::settings::AudienceSettings;
+use crate::settings::{AudienceSettings, StatusFilter};
 
 /// How long the server's time, once seen, may serve as the upper bound of a run.
 const TIME_SERVES_FOR: Duration = Duration::from_secs(60);
 
 /// How far the server's clock and ours may be apart, before neither is trusted.
 const TRUSTED_SKEW: TimeDelta = TimeDelta::minutes(2);
-
-/// Added to a time that is not trusted, so that it is not before the server's true one.
-const BEYOND_ANY_SKEW: TimeDelta = TimeDelta::days(2);
 
 /// What a read needs to know.
 pub(crate) struct Task {
@@ -347,8 +346,8 @@ fn fewer_rows_may_help(error: &mailchimp_client::Error) -> bool {
 }
 
 impl Task {
-    /// The server's time less the safety lag. If that is in doubt, a time that is certainly not past: then the run reads to
-    /// the end, and is complete only as far as it has seen members.
+    /// The server's time less the safety lag. If that is in doubt, the newest change that shows: the server's clock cannot
+    /// be behind it, so the range is closed all the same. Then the run is complete only as far as it has seen members.
     async fn bound(&self) -> Result<Bound> {
         if let Some(until) = self.settings.until {
             return Ok(Bound {
@@ -366,14 +365,50 @@ impl Task {
             let notice = Notice::ServerTimeDistrusted { server, local };
             self.hooks.on_notice(&self.list_id, &notice);
         }
-        let time = trusted.unwrap_or_else(|| {
-            // Either clock may be behind, and what lies beyond the bound is not read.
-            server.map_or(local, |server| server.max(local)) + BEYOND_ANY_SKEW
-        });
         let lag = i64::from(self.settings.safety_lag_seconds);
+        if let Some(time) = trusted {
+            return Ok(Bound {
+                at: time.timestamp() - lag,
+                trusted: true,
+            });
+        }
+        let newest = self.newest_change().await?;
         Ok(Bound {
-            at: time.timestamp() - lag,
-            trusted: trusted.is_some(),
+            at: newest.unwrap_or(local).timestamp(),
+            trusted: false,
         })
+    }
+
+    /// The newest `last_changed` of all members that the read is about; `None` if there are none.
+    async fn newest_change(&self) -> Result<Option<DateTime<Utc>>> {
+        let statuses = match self.settings.status {
+            StatusFilter::All => vec![None, Some(MemberStatus::Archived)],
+            StatusFilter::Unsubscribed => vec![Some(MemberStatus::Unsubscribed)],
+        };
+        let mut newest = None;
+        for status in statuses {
+            let request = ListMembers {
+                status,
+                count: Some(1),
+                fields: vec!["members.last_changed".to_owned()],
+                sort_field: Some(MemberSort::LastChanged),
+                sort_dir: Some(SortDir::Descending),
+                ..ListMembers::default()
+            };
+            let page = self
+                .client
+                .list(&*self.list_id)
+                .members()
+                .list(&request)
+                .await
+                .map_err(|error| translate(error, "find newest change", &self.list_id))?;
+            let times = page
+                .value
+                .items
+                .iter()
+                .filter_map(|member| member.last_changed.value());
+            newest = newest.max(times.map(|time| time.0).max());
+        }
+        Ok(newest)
     }
 }
