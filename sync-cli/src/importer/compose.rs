@@ -160,12 +160,7 @@ impl Composer {
             return Err(unknown_account("ometria", account));
         };
         let fields = FieldMapping::new(self.config.mapping.clone())?;
-        let asked = fields
-            .fields()
-            .into_iter()
-            .map(|name| format!("members.{name}"))
-            .collect();
-        let mut source = self.source(plan, asked)?;
+        let mut source = self.source(plan, asked(&fields))?;
         if plan.needs_opt_outs_first() {
             let audience = AudienceRef {
                 list_id: plan.list_id.clone(),
@@ -262,14 +257,9 @@ impl Composer {
             return Ok(pass.clone());
         }
         let fields = FieldMapping::new(self.config.mapping.clone())?;
-        let asked = fields
-            .fields()
-            .into_iter()
-            .map(|name| format!("members.{name}"))
-            .collect();
         let settings = AudienceSettings {
             status: StatusFilter::Unsubscribed,
-            fields: asked,
+            fields: asked(&fields),
             ..self.reading()
         };
         let source = AudienceSource::new(
@@ -454,6 +444,15 @@ fn ometria_client(
         }
     }
     .map_err(|error| unusable("ometria", name).caused_by(error))
+}
+
+/// What a mapping needs of each member, as the API names it.
+fn asked(fields: &FieldMapping) -> Vec<String> {
+    fields
+        .fields()
+        .into_iter()
+        .map(|name| format!("members.{name}"))
+        .collect()
 }
 
 fn unusable(system: &'static str, account: &str) -> Error {
