@@ -19,7 +19,7 @@ use mailchimp_simulator::{AudienceSpec, MailchimpSimulator, StatusMix};
 use serde_json::{Value, json};
 use sync_core::{
     Error, ErrorKind, Import, ImportId, JsonMapping, JsonRecord, Key, MemoryStateStore, Outcome,
-    Pipeline, Report, Result, Shutdown, Sink, SystemClock,
+    Pipeline, Report, Result, Shutdown, Sink, Stream, SystemClock,
 };
 use sync_mailchimp::{AudienceSettings, AudienceSource};
 use sync_testkit::sink::SinkTrial;
@@ -61,7 +61,7 @@ impl<C: Connection> WarehouseSink<C> {
                 })?
             };
             tables
-                .entry(record.stream.clone())
+                .entry(record.stream.name().clone())
                 .or_default()
                 .insert(record.key.clone(), data);
         }
@@ -165,7 +165,7 @@ async fn main() -> anyhow::Result<()> {
         AudienceSettings::default(),
         Arc::new(SystemClock),
     )?;
-    let mapping = JsonMapping::new(import.scope(), "members");
+    let mapping = JsonMapping::new(import.scope(), Stream::new("members"));
     let warehouse = Warehouse::default();
     let sink = WarehouseSink::new(warehouse.clone());
     let state = Arc::new(MemoryStateStore::new());
@@ -206,7 +206,7 @@ impl SinkTrial for Trial {
     fn record(&self, key: &str, version: u32) -> JsonRecord {
         let data = Bytes::from(json!({ "version": version }).to_string());
         JsonRecord {
-            stream: "members".into(),
+            stream: Arc::new(Stream::new("members")),
             key: Key::new(key),
             data,
             removed: false,
@@ -216,7 +216,7 @@ impl SinkTrial for Trial {
     fn removal(&self, key: &str) -> Option<JsonRecord> {
         let data = Bytes::new();
         Some(JsonRecord {
-            stream: "members".into(),
+            stream: Arc::new(Stream::new("members")),
             key: Key::new(key),
             data,
             removed: true,

@@ -27,10 +27,14 @@ mod shutdown;
 mod sink;
 mod source;
 mod state;
+mod stream;
+pub mod table;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind, Result, Retry};
-pub use mapping::{Action, AsJson, JsonMapping, LedgerView, Mapping, Prepared, fingerprint};
+pub use mapping::{
+    Action, AsJson, EventMapping, JsonMapping, LedgerView, Mapping, Prepared, fingerprint,
+};
 pub use observe::{Event, Observer, RunContext};
 pub use pipeline::{
     Difference, Import, Limit, Pipeline, PipelineBuilder, PipelineSettings, Turn, Verification,
@@ -40,9 +44,12 @@ pub use run::{Counts, Outcome, RunId, RunRecord};
 pub use schedule::Schedule;
 pub use service::run_on_schedule;
 pub use shutdown::{Shutdown, ShutdownHandle, shutdown};
-pub use sink::{JsonlSink, JsonlTarget, MemorySink, MemorySinkHandle, Rejection, Report, Sink};
+pub use sink::{
+    JsonlSink, JsonlTarget, MemorySink, MemorySinkHandle, Readback, Rejection, Report, Sink,
+};
 pub use source::{Batch, BatchReader, Cursor, PartFailure, Position, Source};
 pub use state::{
     Checkpoint, Commit, ImportId, LedgerChange, LedgerEntry, LedgerKey, MemoryStateStore,
     RejectedRecord, Reset, Revision, Scope, StateStore, Stored,
 };
+pub use stream::{Field, FieldType, Stream};

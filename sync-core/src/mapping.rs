@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::record::{Change, JsonRecord, Keyed};
 use crate::state::{LedgerChange, LedgerEntry, LedgerKey, Scope};
+use crate::stream::Stream;
 
 /// Turns a change at the source into records for the sink, knowing what the sink last accepted.
 ///
@@ -118,13 +119,13 @@ pub trait AsJson: Keyed {
 #[derive(Clone, Debug)]
 pub struct JsonMapping {
     scope: Scope,
-    stream: Arc<str>,
+    stream: Arc<Stream>,
     announces_new: bool,
 }
 
 impl JsonMapping {
     /// Records carry `stream`; what was accepted is remembered under `scope`.
-    pub fn new(scope: Scope, stream: impl Into<Arc<str>>) -> Self {
+    pub fn new(scope: Scope, stream: impl Into<Arc<Stream>>) -> Self {
         Self {
             scope,
             stream: stream.into(),
@@ -187,6 +188,51 @@ impl<In: AsJson> Mapping<In, JsonRecord> for JsonMapping {
 
     fn announces_new(&self) -> bool {
         self.announces_new
+    }
+}
+
+/// The mapping for records that never change once they exist, such as events: sends each one that the source gives and
+/// remembers none, so that a hundred million of them cost no ledger. What the source gives twice is sent twice; the sink
+/// knows it by its key.
+#[derive(Clone, Debug)]
+pub struct EventMapping {
+    stream: Arc<Stream>,
+}
+
+impl EventMapping {
+    /// Records carry `stream`.
+    pub fn new(stream: impl Into<Arc<Stream>>) -> Self {
+        Self {
+            stream: stream.into(),
+        }
+    }
+}
+
+impl<In: AsJson> Mapping<In, JsonRecord> for EventMapping {
+    fn lookups(&self, _: &Change<In>) -> Vec<LedgerKey> {
+        Vec::new()
+    }
+
+    fn prepare(&self, change: Change<In>, _: &LedgerView<'_>) -> Prepared<JsonRecord> {
+        let key = change.key();
+        let (data, removed) = match change {
+            Change::Present(record) => (record.as_json(), false),
+            Change::Removed(_) => (Bytes::new(), true),
+        };
+        Prepared {
+            action: Action::Send(vec![JsonRecord {
+                stream: self.stream.clone(),
+                key,
+                data,
+                removed,
+            }]),
+            learned: Vec::new(),
+            on_accept: Vec::new(),
+        }
+    }
+
+    fn announces_new(&self) -> bool {
+        false
     }
 }
 

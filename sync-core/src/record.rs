@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::stream::Stream;
+
 /// Names one record of one stream for as long as it exists, whatever else about it changes.
 ///
 /// A key is an id of the source, never an address: keys appear in logs and in the rejected store.
@@ -108,8 +110,8 @@ impl<R: Keyed> Keyed for Change<R> {
 /// A record as a JSON object, for sinks that take anybody's data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonRecord {
-    /// The stream it belongs to, such as `members`.
-    pub stream: Arc<str>,
+    /// The stream it belongs to, and what is known of its fields.
+    pub stream: Arc<Stream>,
     /// Its key within the stream.
     pub key: Key,
     /// The object, as one line of valid JSON. Empty when the record was removed.
@@ -128,7 +130,7 @@ impl Keyed for JsonRecord {
 impl fmt::Debug for JsonRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JsonRecord")
-            .field("stream", &self.stream)
+            .field("stream", self.stream.name())
             .field("key", &self.key)
             .field("bytes", &self.data.len())
             .field("removed", &self.removed)

@@ -9,6 +9,7 @@ pub use self::jsonl::{JsonlSink, JsonlTarget};
 pub use self::memory::{MemorySink, MemorySinkHandle};
 use crate::error::Result;
 use crate::record::{Key, Keyed};
+use crate::stream::Stream;
 
 /// Takes records and makes them durable.
 ///
@@ -39,6 +40,22 @@ pub trait Sink<R: Keyed + Send + 'static>: Send + Sync {
 
     /// Forgets what was taken and not flushed. Whatever already reached the other side will come again.
     async fn abort(&mut self);
+}
+
+/// Reads back what a sink holds, so that somebody can compare it with the source.
+#[async_trait]
+pub trait Readback: Send {
+    /// For each key, the [`fingerprint`](crate::fingerprint) of the record's bytes as they were stored last; `None` if there
+    /// is no such row, or if it is marked as removed.
+    async fn fingerprints(&mut self, stream: &Stream, keys: &[Key]) -> Result<Vec<Option<u64>>>;
+
+    /// Keys of rows that are not marked as removed, after `after`, at most `limit`, in an order that stays the same.
+    async fn keys(
+        &mut self,
+        stream: &Stream,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Key>>;
 }
 
 /// What a sink did not take.

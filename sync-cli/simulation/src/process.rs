@@ -16,7 +16,7 @@ use ometria_client::{ApiKey, RecordClient};
 use sync_cli::mapping::{AudienceMapping, FieldMapping, MappingSettings};
 use sync_core::{
     Import, ImportId, JsonMapping, Key, Keyed, Mapping, Outcome, Pipeline, PipelineSettings,
-    Report, Result, RunRecord, Shutdown, Sink, Source, StateStore, Turn,
+    Report, Result, RunRecord, Shutdown, Sink, Source, StateStore, Stream, Turn,
 };
 use sync_mailchimp::{AudienceSettings, AudienceSource, MemberRow, StatusFilter};
 use sync_ometria::{
@@ -248,7 +248,7 @@ impl<'a> Parts<'a> {
             SinkKind::Rows => {
                 let rng = stream(self.world.scenario.seed ^ self.wishes.number, "rows");
                 let sink = crate::rows::RowSink::new(self.world.clone(), index, rng);
-                let mapping = JsonMapping::new(id.scope(), "members").announcing_new();
+                let mapping = JsonMapping::new(id.scope(), Stream::new("members")).announcing_new();
                 let source = self.source(plan.audience, Vec::new())?;
                 Ok(self.pipeline(id, source, Arc::new(mapping), Box::new(sink), false))
             }

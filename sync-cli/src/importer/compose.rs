@@ -9,7 +9,7 @@ use ometria_client::{ApiKey, Client as Ometria, RecordClient};
 use secrecy::ExposeSecret;
 use sync_core::{
     Clock, Error, ErrorKind, Import, ImportId, JsonMapping, JsonlSink, Limit, Mapping, Observer,
-    Pipeline, PipelineSettings, Result, Sink, StateStore, Turn,
+    Pipeline, PipelineSettings, Result, Sink, StateStore, Stream, Turn,
 };
 use sync_mailchimp::{AudienceSettings, AudienceSource, MemberRow, RecentCheck, StatusFilter};
 use sync_ometria::{ContactMapping, FactsMapping, OmetriaSink, RecordMapping, RecordSink};
@@ -130,7 +130,7 @@ impl Composer {
     ) -> Result<Box<dyn Import>> {
         match &plan.sink {
             SinkChoice::Jsonl(target) => {
-                let stream: Arc<str> = format!("members-{}", plan.id).into();
+                let stream = Stream::new(format!("members-{}", plan.id));
                 let mapping = JsonMapping::new(plan.id.scope(), stream);
                 let sink = JsonlSink::new(target.clone());
                 let source = self.source(plan, Vec::new())?;

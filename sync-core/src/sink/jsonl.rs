@@ -152,7 +152,7 @@ fn push_line(lines: &mut Vec<u8>, record: &JsonRecord) {
         // Writing a string into memory cannot fail.
         let _ = serde_json::to_writer(lines, value);
     };
-    field(lines, "{\"stream\":", &record.stream);
+    field(lines, "{\"stream\":", record.stream.name());
     field(lines, ",\"key\":", record.key.as_str());
     if record.removed {
         lines.extend_from_slice(b",\"removed\":true}\n");
@@ -186,19 +186,13 @@ impl Sink<JsonRecord> for JsonlSink {
     }
 
     async fn write(&mut self, records: Vec<JsonRecord>) -> Result<Report> {
-        let mut stream: Option<Arc<str>> = None;
-        for record in &records {
-            if let Some(current) = &stream
-                && *current != record.stream
-            {
-                let current = current.clone();
-                self.append(&current).await?;
+        for of_one_stream in records.chunk_by(|a, b| a.stream.name() == b.stream.name()) {
+            for record in of_one_stream {
+                push_line(&mut self.lines, record);
             }
-            stream = Some(record.stream.clone());
-            push_line(&mut self.lines, record);
-        }
-        if let Some(current) = stream {
-            self.append(&current).await?;
+            if let Some(record) = of_one_stream.first() {
+                self.append(record.stream.name()).await?;
+            }
         }
         Ok(Report::default())
     }

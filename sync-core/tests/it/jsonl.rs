@@ -2,13 +2,13 @@ use std::fs;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sync_core::{ErrorKind, JsonRecord, JsonlSink, JsonlTarget, Key, Sink};
+use sync_core::{ErrorKind, JsonRecord, JsonlSink, JsonlTarget, Key, Sink, Stream};
 use tempfile::TempDir;
 
 fn record(key: &str, data: &'static str) -> JsonRecord {
     let data = Bytes::from_static(data.as_bytes());
     JsonRecord {
-        stream: Arc::from("members"),
+        stream: Arc::new(Stream::new("members")),
         key: Key::new(key),
         data,
         removed: false,
@@ -82,7 +82,7 @@ async fn a_stream_name_cannot_leave_the_directory() {
     let directory = TempDir::new().unwrap();
     let mut sink = sink(&directory);
     let escape = JsonRecord {
-        stream: Arc::from("../members"),
+        stream: Arc::new(Stream::new("../members")),
         ..record("a", "{}")
     };
     let error = sink.write(vec![escape]).await.unwrap_err();

@@ -8,4 +8,5 @@ mod jsonl;
 mod removals;
 mod replay;
 mod service;
+mod table;
 mod world;

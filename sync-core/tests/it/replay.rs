@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use sync_core::{
     Action, Change, Import, ImportId, JsonMapping, JsonRecord, Key, LedgerKey, LedgerView, Mapping,
-    MemorySink, Outcome, Pipeline, Prepared, Shutdown,
+    MemorySink, Outcome, Pipeline, Prepared, Shutdown, Stream,
 };
 use sync_testkit::{ScriptedSource, TestRecord, present};
 
@@ -31,7 +31,7 @@ impl Mapping<TestRecord, JsonRecord> for Strict {
 
 fn strict(world: &World) -> Pipeline<TestRecord, JsonRecord> {
     let id: ImportId = import();
-    let mapping = Arc::new(Strict(JsonMapping::new(id.scope(), "test")));
+    let mapping = Arc::new(Strict(JsonMapping::new(id.scope(), Stream::new("test"))));
     let sink = Box::new(MemorySink::for_handle(&world.sink));
     Pipeline::builder(
         id,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sync_core::{
     ImportId, JsonMapping, JsonRecord, LedgerKey, MemorySink, MemorySinkHandle, MemoryStateStore,
-    Pipeline, PipelineBuilder, PipelineSettings, Sink, Source, StateStore,
+    Pipeline, PipelineBuilder, PipelineSettings, Sink, Source, StateStore, Stream,
 };
 use sync_testkit::{ManualClock, RecordingObserver, ScriptedSource, TestRecord};
 
@@ -53,7 +53,8 @@ impl World {
         sink: Box<dyn Sink<JsonRecord>>,
         state: Arc<dyn StateStore>,
     ) -> PipelineBuilder<TestRecord, JsonRecord> {
-        let mapping = Arc::new(JsonMapping::new(import().scope(), "test").announcing_new());
+        let mapping =
+            Arc::new(JsonMapping::new(import().scope(), Stream::new("test")).announcing_new());
         Pipeline::builder(import(), source, mapping, sink, state)
             .clock(Arc::new(self.clock.clone()))
             .observer(Arc::new(self.heard.clone()))

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sync_core::{JsonRecord, JsonlSink, JsonlTarget, Key, MemorySink, MemorySinkHandle};
+use sync_core::{JsonRecord, JsonlSink, JsonlTarget, Key, MemorySink, MemorySinkHandle, Stream};
 use sync_testkit::{FaultPlan, FaultySink, SinkTrial, TestRecord, sink};
 use tempfile::TempDir;
 
@@ -64,7 +65,7 @@ impl SinkTrial for Lines {
     fn record(&self, key: &str, version: u32) -> JsonRecord {
         let data = Bytes::from(serde_json::json!({ "version": version }).to_string());
         JsonRecord {
-            stream: "members".into(),
+            stream: Arc::new(Stream::new("members")),
             key: Key::new(key),
             data,
             removed: false,
@@ -72,7 +73,7 @@ impl SinkTrial for Lines {
     }
 
     fn removal(&self, key: &str) -> Option<JsonRecord> {
-        let (stream, key) = ("members".into(), Key::new(key));
+        let (stream, key) = (Arc::new(Stream::new("members")), Key::new(key));
         Some(JsonRecord {
             stream,
             key,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sync_core::{
     Import, ImportId, JsonMapping, JsonRecord, Key, MemorySink, MemorySinkHandle, Outcome,
-    Pipeline, PipelineSettings, Shutdown, StateStore,
+    Pipeline, PipelineSettings, Shutdown, StateStore, Stream,
 };
 use sync_local::LocalState;
 use sync_testkit::{
@@ -48,7 +48,7 @@ impl World {
         Pipeline::builder(
             import.clone(),
             Arc::new(FaultySource::new(self.source.clone(), plan.clone())),
-            Arc::new(JsonMapping::new(import.scope(), "members")),
+            Arc::new(JsonMapping::new(import.scope(), Stream::new("members"))),
             Box::new(FaultySink::new(sink, plan.clone())),
             Arc::new(FaultyState::new(state, plan.clone())),
         )

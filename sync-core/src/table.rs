@@ -1,0 +1,158 @@
+//! Tables made of JSON records: for sinks that keep rows and columns.
+//!
+//! A [`Table`] knows the columns of one stream: those it declares, those the warehouse has, and those that records bring. It
+//! turns records into rows of typed values and says which columns must be added or widened before these rows fit. It does
+//! no I/O; the sink runs the statements.
+//!
+//! - Objects are flattened: `{"stats": {"open_rate": 0.5}}` fills the column `stats__open_rate`. Arrays, and objects
+//!   declared as [`FieldType::Json`], fill one column with their JSON text. So does what is nested deeper than eight objects.
+//! - A field that nobody declared becomes a column when a record first has a value for it. Null and `""` are no value.
+//! - A value that its column cannot hold widens the column ([`FieldType::widened`]); no row is refused for its types.
+//! - `""`, and a date of zeros, is null in every column but text.
+//! - Column names are made from the path alone ([`column_name`]): they do not depend on what came first, and two paths never
+//!   share one.
+//! - At most [`MAX_COLUMNS`] columns; further fields are only in the raw record.
+//!
+//! Beside these columns a sink keeps [`KEY`], [`RAW`], [`SYNCED_AT`] and [`DELETED_AT`]. Fields never have such names: a name
+//! that is made from a path does not begin with an underscore.
+
+mod name;
+mod shape;
+mod value;
+
+pub use self::name::column_name;
+pub use self::value::Value;
+use crate::record::JsonRecord;
+use crate::sink::Rejection;
+use crate::stream::{FieldType, Stream};
+
+/// Column of the record's key: text, the primary key.
+pub const KEY: &str = "_key";
+/// Column of the record as it came, byte for byte where the sink can.
+pub const RAW: &str = "_raw";
+/// Column of the time at which the row was written.
+pub const SYNCED_AT: &str = "_synced_at";
+/// Column of the time at which the record was found to be gone; null while it exists.
+pub const DELETED_AT: &str = "_deleted_at";
+/// Most columns that a table gets from fields. Every warehouse here can hold this many in one row.
+pub const MAX_COLUMNS: usize = 1000;
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, as [`column_name`] makes it.
+    pub name: String,
+    /// What it holds.
+    pub holds: FieldType,
+}
+
+/// A change that the warehouse's table needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alteration {
+    /// A new column, null in the rows that are there.
+    Add(Column),
+    /// A column must hold more. What is stored stays, converted; the column is as given here afterwards.
+    Widen {
+        /// The column as it shall be.
+        column: Column,
+        /// What it held so far.
+        from: FieldType,
+    },
+}
+
+/// Records as rows.
+#[derive(Debug)]
+pub struct Shaped<'r> {
+    /// What must be done to the warehouse's table before the rows fit, in this order.
+    pub alterations: Vec<Alteration>,
+    /// One row for each record that is one, in the order of the records.
+    pub rows: Vec<Row<'r>>,
+    /// Records whose data is no JSON object.
+    pub rejected: Vec<Rejection>,
+}
+
+/// One record as a row.
+#[derive(Debug)]
+pub struct Row<'r> {
+    /// The record: its key, its raw bytes, whether it was removed.
+    pub record: &'r JsonRecord,
+    /// A value for each of [`Table::columns`], in their order. Empty if the record was removed.
+    pub values: Vec<Value<'r>>,
+}
+
+/// The columns of one stream.
+#[derive(Debug)]
+pub struct Table {
+    name: String,
+    columns: Vec<Column>,
+    tree: shape::Tree,
+}
+
+impl Table {
+    /// The table of a stream that the warehouse does not have yet: with the declared columns.
+    pub fn new(stream: &Stream) -> Self {
+        let mut table = Self {
+            name: column_name([&**stream.name()]),
+            columns: Vec::new(),
+            tree: shape::Tree::default(),
+        };
+        for field in stream.fields() {
+            if table.columns.len() < MAX_COLUMNS {
+                table.columns.push(Column {
+                    name: column_name(field.path.iter().map(|part| &**part)),
+                    holds: field.holds,
+                });
+                table.tree.declare(&field.path, table.columns.len() - 1);
+            }
+        }
+        table
+    }
+
+    /// The table of a stream as the warehouse has it, and what must be done to it so that the declared fields fit: columns
+    /// that are missing, and columns that hold less than declared. Columns in `found` that are none of the stream's stay as
+    /// they are.
+    pub fn adopt(stream: &Stream, found: Vec<Column>) -> (Self, Vec<Alteration>) {
+        let mut table = Self::new(stream);
+        let mut alterations = Vec::new();
+        for column in &mut table.columns {
+            match found.iter().find(|known| known.name == column.name) {
+                None => alterations.push(Alteration::Add(column.clone())),
+                Some(known) => {
+                    let holds = known.holds.widened(column.holds);
+                    column.holds = holds;
+                    if holds != known.holds {
+                        alterations.push(Alteration::Widen {
+                            column: column.clone(),
+                            from: known.holds,
+                        });
+                    }
+                }
+            }
+        }
+        for known in found {
+            if !table.columns.iter().any(|column| column.name == known.name) {
+                table.columns.push(known);
+            }
+        }
+        (table, alterations)
+    }
+
+    /// The table's name: the stream's, as [`column_name`] would write it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The columns that come from fields, in the order of the values of a row.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Turns records into rows, and learns the columns they bring.
+    ///
+    /// The table counts the alterations as done. A sink that could not do them asks the warehouse and begins anew with
+    /// [`Table::adopt`].
+    pub fn shape<'r>(&mut self, records: impl IntoIterator<Item = &'r JsonRecord>) -> Shaped<'r> {
+        let records: Vec<&JsonRecord> = records.into_iter().collect();
+        shape::shape(self, &records)
+    }
+}

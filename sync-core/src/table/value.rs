@@ -1,0 +1,139 @@
+//! What a column can hold of what JSON says.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+
+use crate::stream::FieldType;
+
+/// A value of a row, as its column holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'r> {
+    /// Nothing.
+    Null,
+    /// Of a [`FieldType::Boolean`] column.
+    Boolean(bool),
+    /// Of a [`FieldType::Integer`] column.
+    Integer(i64),
+    /// Of a [`FieldType::Number`] column. Always finite.
+    Number(f64),
+    /// Of a [`FieldType::Date`] column.
+    Date(NaiveDate),
+    /// Of a [`FieldType::Timestamp`] column.
+    Timestamp(DateTime<Utc>),
+    /// Of a [`FieldType::Text`] column.
+    Text(Cow<'r, str>),
+    /// Of a [`FieldType::Json`] column: valid JSON.
+    Json(Cow<'r, str>),
+}
+
+/// A JSON value that is not an object to be flattened.
+#[derive(Debug)]
+pub(super) enum Seen<'r> {
+    Boolean(bool),
+    /// As written.
+    Number(&'r str),
+    /// Not empty; with the text as it stands in the JSON.
+    Text(Cow<'r, str>, &'r str),
+    /// An array or an object.
+    Nested(Cow<'r, str>),
+}
+
+impl<'r> Seen<'r> {
+    /// The column that a first value makes.
+    pub(super) fn kind(&self) -> FieldType {
+        match self {
+            Self::Boolean(_) => FieldType::Boolean,
+            Self::Number(text) if text.parse::<i64>().is_ok() => FieldType::Integer,
+            Self::Number(text) if finite(text).is_some() => FieldType::Number,
+            Self::Number(_) | Self::Text(..) => FieldType::Text,
+            Self::Nested(_) => FieldType::Json,
+        }
+    }
+
+    /// The value as a column of this type holds it, or the type that the column must have.
+    pub(super) fn fit(self, column: FieldType) -> Result<Value<'r>, FieldType> {
+        let widened = |kind: FieldType| Err(column.widened(kind));
+        Ok(match (column, self) {
+            (FieldType::Boolean, Self::Boolean(value)) => Value::Boolean(value),
+            (FieldType::Text, Self::Boolean(value)) => Value::Text(boolean(value).into()),
+            (FieldType::Json, Self::Boolean(value)) => Value::Json(boolean(value).into()),
+            (FieldType::Text, Self::Number(text)) => Value::Text(text.into()),
+            (FieldType::Json, Self::Number(text)) => Value::Json(text.into()),
+            (FieldType::Text, Self::Text(text, _) | Self::Nested(text)) => Value::Text(text),
+            (FieldType::Json, Self::Text(_, written)) => Value::Json(written.into()),
+            (FieldType::Json, Self::Nested(text)) => Value::Json(text),
+            (FieldType::Integer, Self::Number(text)) => match text.parse() {
+                Ok(value) => Value::Integer(value),
+                Err(_) => return widened(Self::Number(text).kind()),
+            },
+            (FieldType::Integer, Self::Text(text, _)) => match text.parse() {
+                Ok(value) if !text.starts_with('+') => Value::Integer(value),
+                _ if number(&text).is_some() => return widened(FieldType::Number),
+                _ => return widened(FieldType::Text),
+            },
+            (FieldType::Number, Self::Number(text)) => match finite(text) {
+                Some(value) => Value::Number(value),
+                None => return widened(FieldType::Text),
+            },
+            (FieldType::Number, Self::Text(text, _)) => match number(&text) {
+                Some(value) => Value::Number(value),
+                None => return widened(FieldType::Text),
+            },
+            (FieldType::Date | FieldType::Timestamp, Self::Text(text, _))
+                if text.starts_with("0000-00-00") =>
+            {
+                Value::Null
+            }
+            (FieldType::Date, Self::Text(text, _)) => match date(&text) {
+                Some(value) => Value::Date(value),
+                None if timestamp(&text).is_some() => return widened(FieldType::Timestamp),
+                None => return widened(FieldType::Text),
+            },
+            (FieldType::Timestamp, Self::Text(text, _)) => match timestamp(&text) {
+                Some(value) => Value::Timestamp(value),
+                None => return widened(FieldType::Text),
+            },
+            (_, other) => {
+                let kind = other.kind();
+                return widened(kind);
+            }
+        })
+    }
+}
+
+fn boolean(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// A number written in a string, in the form that JSON has for numbers.
+fn number(text: &str) -> Option<f64> {
+    let plain = text
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+    if plain && !text.starts_with('+') {
+        finite(text)
+    } else {
+        None
+    }
+}
+
+fn date(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
+}
+
+/// RFC 3339; without a zone it is UTC; a day alone is its first moment.
+fn timestamp(text: &str) -> Option<DateTime<Utc>> {
+    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+        return Some(moment.to_utc());
+    }
+    let naive = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S")
+        .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S"))
+        .ok()
+        .or_else(|| date(text)?.and_hms_opt(0, 0, 0));
+    naive.map(|moment| moment.and_utc())
+}
