@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+pub mod catalogue;
 mod cursor;
 mod error;
 mod member;
