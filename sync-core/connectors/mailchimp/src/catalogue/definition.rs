@@ -12,6 +12,8 @@ pub struct StreamDefinition {
     /// Where its records are, below the API's base: `/reports/{campaign_id}/email-activity`. A name in braces is a field that
     /// each record gets, with the parent's id in it.
     pub path: &'static str,
+    /// Parameters that every request for its records carries, beside those of paging: `("include_cleaned", "true")`.
+    pub query: &'static [(&'static str, &'static str)],
     /// How an answer holds the records.
     pub rows: Rows,
     /// Where a single record is, with fields of [`key`](Self::key) in braces; `None` if only the whole can be read.
