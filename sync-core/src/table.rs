@@ -9,6 +9,7 @@
 //! - A field that nobody declared becomes a column when a record first has a value for it. Null and `""` are no value.
 //! - A value that its column cannot hold widens the column ([`FieldType::widened`]); no row is refused for its types.
 //! - `""`, and a date of zeros, is null in every column but text.
+//! - What no warehouse holds, U+0000 and half of a surrogate pair, becomes U+FFFD; the raw record keeps it.
 //! - Column names are made from the path alone ([`column_name`]): they do not depend on what came first, and two paths never
 //!   share one.
 //! - At most [`MAX_COLUMNS`] columns; further fields are only in the raw record.
@@ -18,7 +19,10 @@
 
 mod name;
 mod shape;
+mod text;
 mod value;
+
+use std::sync::Arc;
 
 pub use self::name::column_name;
 pub use self::value::Value;
@@ -86,6 +90,25 @@ pub struct Table {
     name: String,
     columns: Vec<Column>,
     tree: shape::Tree,
+    /// Streams whose fields are declared.
+    declared: Vec<Arc<Stream>>,
+}
+
+/// The records without those that a later one of the same stream and key replaces, ordered by stream and key: for
+/// statements that may touch a row only once, and for indexes that like to be filled in order.
+pub fn newest<'r>(records: impl IntoIterator<Item = &'r JsonRecord>) -> Vec<&'r JsonRecord> {
+    let mut newest: Vec<&JsonRecord> = records.into_iter().collect();
+    let place = |record: &'r JsonRecord| (record.stream.name(), &record.key);
+    // Stable: of equal ones, the last came last.
+    newest.sort_by(|a, b| place(a).cmp(&place(b)));
+    newest.dedup_by(|later, kept| {
+        let same = place(later) == place(kept);
+        if same {
+            *kept = *later;
+        }
+        same
+    });
+    newest
 }
 
 impl Table {
@@ -95,6 +118,7 @@ impl Table {
             name: column_name([&**stream.name()]),
             columns: Vec::new(),
             tree: shape::Tree::default(),
+            declared: Vec::new(),
         };
         for field in stream.fields() {
             if table.columns.len() < MAX_COLUMNS {
@@ -147,12 +171,40 @@ impl Table {
         &self.columns
     }
 
-    /// Turns records into rows, and learns the columns they bring.
+    /// Turns records into rows, and learns the columns they bring. All are of one stream, or of streams with the same name
+    /// whose declared fields differ, as the members of two audiences: one table holds the fields of both.
     ///
     /// The table counts the alterations as done. A sink that could not do them asks the warehouse and begins anew with
     /// [`Table::adopt`].
     pub fn shape<'r>(&mut self, records: impl IntoIterator<Item = &'r JsonRecord>) -> Shaped<'r> {
         let records: Vec<&JsonRecord> = records.into_iter().collect();
         shape::shape(self, &records)
+    }
+
+    /// Makes room for the fields of a stream, unless that was done.
+    fn declare(&mut self, stream: &Arc<Stream>) {
+        let known = |known: &Arc<Stream>| Arc::ptr_eq(known, stream) || known == stream;
+        if self.declared.iter().any(known) {
+            return;
+        }
+        for field in stream.fields() {
+            let name = column_name(field.path.iter().map(|part| &**part));
+            let found = self.columns.iter().position(|column| column.name == name);
+            let place = match found {
+                Some(place) => {
+                    let column = &mut self.columns[place];
+                    column.holds = column.holds.widened(field.holds);
+                    place
+                }
+                None if self.columns.len() < MAX_COLUMNS => {
+                    let holds = field.holds;
+                    self.columns.push(Column { name, holds });
+                    self.columns.len() - 1
+                }
+                None => continue,
+            };
+            self.tree.declare(&field.path, place);
+        }
+        self.declared.push(stream.clone());
     }
 }

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::name::column_name;
+use super::text;
 use super::value::{Seen, Value};
 use super::{Alteration, Column, MAX_COLUMNS, Row, Shaped, Table};
 use crate::record::JsonRecord;
@@ -76,6 +77,9 @@ impl Tree {
 pub(super) fn shape<'r>(table: &mut Table, records: &[&'r JsonRecord]) -> Shaped<'r> {
     // What a column held before the first of these records.
     let before: Vec<FieldType> = table.columns.iter().map(|column| column.holds).collect();
+    for of_one_stream in records.chunk_by(|a, b| Arc::ptr_eq(&a.stream, &b.stream)) {
+        table.declare(&of_one_stream[0].stream);
+    }
     loop {
         let mut rejected = Vec::new();
         let mut widened = false;
@@ -210,11 +214,8 @@ impl<'r> Filling<'_, 'r> {
                 node,
             }
             .deserialize(&mut serde_json::Deserializer::from_str(text))?,
-            Some(b'{' | b'[') => self.put(node, Seen::Nested(text.into())),
-            Some(b'"') => {
-                let Text(inside) = serde_json::from_str(text)?;
-                self.put_text(node, inside, text);
-            }
+            Some(b'{' | b'[') => self.put(node, Seen::Nested(text::storable_json(text))),
+            Some(b'"') => self.put_text(node, text::unquoted(text), text),
             Some(b't') => self.put(node, Seen::Boolean(true)),
             Some(b'f') => self.put(node, Seen::Boolean(false)),
             Some(b'n') | None => {}
@@ -242,9 +243,6 @@ impl<'r> Filling<'_, 'r> {
                 .is_some_and(|column| self.table.columns[column].holds == FieldType::Json)
     }
 }
-
-#[derive(Deserialize)]
-struct Text<'r>(#[serde(borrow)] Cow<'r, str>);
 
 /// Reads the object at a node.
 struct Below<'f, 't, 'r> {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
+use super::text::storable_json;
 use crate::stream::FieldType;
 
 /// A value of a row, as its column holds it.
@@ -21,9 +22,9 @@ pub enum Value<'r> {
     Date(NaiveDate),
     /// Of a [`FieldType::Timestamp`] column.
     Timestamp(DateTime<Utc>),
-    /// Of a [`FieldType::Text`] column.
+    /// Of a [`FieldType::Text`] column. Without U+0000, which many warehouses cannot hold: U+FFFD stands in its place.
     Text(Cow<'r, str>),
-    /// Of a [`FieldType::Json`] column: valid JSON.
+    /// Of a [`FieldType::Json`] column: valid JSON, without the escapes of U+0000 and of half surrogate pairs.
     Json(Cow<'r, str>),
 }
 
@@ -61,7 +62,7 @@ impl<'r> Seen<'r> {
             (FieldType::Text, Self::Number(text)) => Value::Text(text.into()),
             (FieldType::Json, Self::Number(text)) => Value::Json(text.into()),
             (FieldType::Text, Self::Text(text, _) | Self::Nested(text)) => Value::Text(text),
-            (FieldType::Json, Self::Text(_, written)) => Value::Json(written.into()),
+            (FieldType::Json, Self::Text(_, written)) => Value::Json(storable_json(written)),
             (FieldType::Json, Self::Nested(text)) => Value::Json(text),
             (FieldType::Integer, Self::Number(text)) => match text.parse() {
                 Ok(value) => Value::Integer(value),

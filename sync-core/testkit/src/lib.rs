@@ -5,6 +5,7 @@
 //! | --- | --- | --- |
 //! | a [`StateStore`](sync_core::StateStore) | [`state::conformance`], [`state::survives_reopening`] | a way to make an empty one |
 //! | a [`Sink`](sync_core::Sink) | [`sink::conformance`] | a [`SinkTrial`]: records to write, and what the place holds |
+//! | a sink into a warehouse | [`warehouse::conformance`], too | a [`WarehouseTrial`]: a look at its tables |
 //! | a [`Source`](sync_core::Source) | [`source::conformance`] | a way to make one over the same, unchanging data |
 //! | that a crash loses nothing | [`FaultPlan`] and the three wrappers | the n-th call to fail, and how |
 //!
@@ -23,6 +24,7 @@ mod scripted;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod warehouse;
 
 pub use clock::{ManualClock, time};
 pub use faults::{Fault, FaultPlan, FaultySink, FaultySource, FaultyState};
@@ -30,3 +32,4 @@ pub use observer::{Recorded, RecordingObserver};
 pub use record::{TestRecord, present, removed};
 pub use scripted::ScriptedSource;
 pub use sink::SinkTrial;
+pub use warehouse::WarehouseTrial;

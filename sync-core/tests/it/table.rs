@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::{NaiveDate, TimeZone, Utc};
 use proptest::prelude::*;
 
-use sync_core::table::{Alteration, Column, MAX_COLUMNS, Table, Value};
+use sync_core::table::{Alteration, Column, MAX_COLUMNS, Table, Value, newest};
 use sync_core::{FieldType, JsonRecord, Key, Stream};
 
 fn stream() -> Stream {
@@ -317,6 +317,76 @@ fn nesting_without_end_is_one_column() {
     let shaped = table.shape(&records);
     assert_eq!(shaped.alterations.len(), 1);
     assert!(matches!(shaped.rows[0].values.last(), Some(Value::Json(_))));
+}
+
+#[test]
+fn streams_of_one_name_share_a_table() {
+    let other = Arc::new(
+        Stream::new("things")
+            .with("count", FieldType::Number)
+            .with("own", FieldType::Date),
+    );
+    let mut table = Table::new(&stream());
+    let records = [
+        record(r#"{"count":1}"#),
+        JsonRecord {
+            stream: other,
+            ..record(r#"{"count":2,"own":"2026-11-21"}"#)
+        },
+    ];
+    let shaped = table.shape(&records);
+    assert_eq!(
+        shaped.alterations,
+        [
+            Alteration::Widen {
+                column: column("count", FieldType::Number),
+                from: FieldType::Integer,
+            },
+            Alteration::Add(column("own", FieldType::Date)),
+        ]
+    );
+    assert_eq!(shaped.rows[0].values[1], Value::Number(1.0));
+    assert_eq!(shaped.rows[1].values[1], Value::Number(2.0));
+    assert_eq!(table.shape(&records).alterations, []);
+}
+
+#[test]
+fn of_several_versions_the_newest_is_left() {
+    let version = |stream: &str, key: &str, n: u32| JsonRecord {
+        stream: Arc::new(Stream::new(stream)),
+        key: Key::new(key),
+        ..record(n.to_string())
+    };
+    let records = [
+        version("b", "x", 1),
+        version("a", "y", 1),
+        version("a", "x", 1),
+        version("b", "x", 2),
+        version("a", "x", 3),
+        version("a", "x", 2),
+    ];
+    let left: Vec<(&str, &str, &[u8])> = newest(&records)
+        .into_iter()
+        .map(|record| (&**record.stream.name(), record.key.as_str(), &*record.data))
+        .collect();
+    assert_eq!(
+        left,
+        [("a", "x", &b"2"[..]), ("a", "y", b"1"), ("b", "x", b"2")]
+    );
+}
+
+#[test]
+fn what_no_warehouse_holds_costs_no_record() {
+    let mut table = Table::new(&stream());
+    let line = r#"{"id":"a\u0000\ud83d","extra":["\u0000","\\u0000"]}"#;
+    assert_eq!(
+        values(&mut table, &[line], "id"),
+        [Value::Text("a\u{fffd}\u{fffd}".into())]
+    );
+    assert_eq!(
+        values(&mut table, &[line], "extra"),
+        [Value::Json("[\"\u{fffd}\",\"\\\\u0000\"]".into())]
+    );
 }
 
 #[test]
