@@ -3,16 +3,20 @@
 use http::Method;
 use serde_json::json;
 
+use crate::account_spec::AccountSpec;
 use crate::activity;
 use crate::audience::Audience;
 use crate::batches::{self, Batches};
+use crate::campaigns::Campaigns;
 use crate::definitions;
+use crate::folders::Folders;
 use crate::lists;
 use crate::member_list;
 use crate::member_writes;
 use crate::problem::Problem;
 use crate::query::Call;
 use crate::render::Answer;
+use crate::roster::Roster;
 use crate::route::Resource;
 use crate::segments;
 use crate::settings::Settings;
@@ -26,6 +30,9 @@ pub(crate) struct Account {
     /// In order of creation.
     pub(crate) audiences: Vec<Audience>,
     pub(crate) batches: Batches,
+    pub(crate) campaigns: Campaigns,
+    pub(crate) folders: Folders,
+    pub(crate) templates: Roster,
     /// How many audiences there ever were.
     made: u32,
     /// How many webhooks there ever were.
@@ -39,6 +46,33 @@ impl Account {
         let audience = Audience::new(spec, self.made, settings.seed, now, hidden);
         self.made += 1;
         self.audiences.push(audience);
+    }
+
+    /// Makes everything that a spec asks for. What there was of the same kind is replaced, except audiences.
+    pub(crate) fn fill(&mut self, spec: AccountSpec, settings: &Settings, now: u32) {
+        let first_members = spec
+            .audiences
+            .iter()
+            .map(|audience| (audience.id.clone(), audience.first_member));
+        let mut audiences: Vec<(String, u32)> = first_members.collect();
+        for audience in spec.audiences {
+            self.add(audience, settings, now);
+        }
+        if audiences.is_empty() {
+            let there = self
+                .audiences
+                .iter()
+                .map(|audience| (audience.id.clone(), 0));
+            audiences.extend(there);
+        }
+        self.campaigns = Campaigns::default();
+        self.campaigns
+            .fill(spec.campaigns, spec.history, &audiences, settings.seed, now);
+        self.folders = Folders {
+            campaigns: spec.campaigns.folders,
+            templates: spec.content.template_folders,
+        };
+        self.templates = Roster::new(spec.content.templates, spec.history, now);
     }
 
     pub(crate) fn delete(&mut self, id: &str) -> bool {
@@ -111,6 +145,7 @@ pub(crate) fn read(
         Resource::SearchMembers => lists::search(account, context, call),
         Resource::Batches => batches::list(account, context, call),
         Resource::Batch(id) => batches::get(account, context, id, call),
+        Resource::Tabled(endpoint, ids) => endpoint.read(account, context, call, ids),
         _ => {
             let list = resource.list().and_then(|list| account.audience(list));
             read_audience(

@@ -39,6 +39,10 @@ pub enum Refused {
     UnknownDefinition,
     /// Another member has the address, or another merge field the tag.
     Taken,
+    /// There is no campaign with this id.
+    UnknownCampaign,
+    /// There is nothing of this kind with this id.
+    UnknownThing,
 }
 
 /// The facts about a member that tests compare most.
@@ -402,6 +406,8 @@ impl fmt::Display for Refused {
             Self::UnknownAudience => "the simulated account has no such audience",
             Self::UnknownMember => "the simulated audience has no such member",
             Self::UnknownDefinition => "the simulated audience defines no such field or interest",
+            Self::UnknownCampaign => "the simulated account has no such campaign",
+            Self::UnknownThing => "the simulated account has no such thing",
             Self::Taken => "the address or tag is taken in the simulated audience",
         })
     }

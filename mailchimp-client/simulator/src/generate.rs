@@ -386,6 +386,12 @@ pub(crate) fn write_address(out: &mut String, number: u32) {
     out.push_str("@mail.test");
 }
 
+/// The number of the member that [`write_address`] gives this address.
+pub(crate) fn number_of(address: &str) -> Option<u32> {
+    let digits = address.strip_prefix("reader")?.strip_suffix("@mail.test")?;
+    digits.parse().ok()
+}
+
 /// The id of member `number`.
 pub(crate) fn address_hash(number: u32) -> Hash {
     let mut address = String::with_capacity(24);

@@ -323,7 +323,8 @@ fn full_name(out: &mut String, audience: &Audience, profile: &Profile) {
     }
 }
 
-fn merge_fields(out: &mut String, audience: &Audience, profile: &Profile) {
+/// Appends the values of all merge fields by tag.
+pub(crate) fn merge_fields(out: &mut String, audience: &Audience, profile: &Profile) {
     out.push('{');
     for (position, field) in audience.definitions.merge_fields.iter().enumerate() {
         if position > 0 {

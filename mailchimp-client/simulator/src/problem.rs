@@ -40,6 +40,13 @@ impl Problem {
         }
     }
 
+    /// A parameter with a value that is none of those there are.
+    pub(crate) fn not_one_of(parameter: &str, values: &[&str]) -> Self {
+        let message = format!("Value must be one of: {}", values.join(", "));
+        let detail = "The resource submitted could not be validated.";
+        Self::invalid_resource(detail, &[(parameter, &message)])
+    }
+
     pub(crate) fn json_parse() -> Self {
         Self::new(
             400,

@@ -2,8 +2,10 @@
 
 use http::Method;
 
+use crate::endpoint::{Endpoint, Ids};
+
 /// A resource with the ids in its path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Resource<'a> {
     Root,
     Ping,
@@ -30,11 +32,21 @@ pub(crate) enum Resource<'a> {
     Batches,
     Batch(&'a str),
     SearchMembers,
+    /// One of the tables.
+    Tabled(&'static Endpoint, Ids<'a>),
 }
 
 impl<'a> Resource<'a> {
     /// The resource at a decoded path below `/3.0`.
     pub(crate) fn at(path: &[&'a str]) -> Option<Self> {
+        Self::own(path).or_else(|| {
+            let (endpoint, ids) = Endpoint::at(path)?;
+            Some(Self::Tabled(endpoint, ids))
+        })
+    }
+
+    /// The resource, unless it stands in a table.
+    fn own(path: &[&'a str]) -> Option<Self> {
         Some(match *path {
             [] => Self::Root,
             ["ping"] => Self::Ping,
@@ -78,7 +90,8 @@ impl<'a> Resource<'a> {
             | Self::Lists
             | Self::Batches
             | Self::Batch(_)
-            | Self::SearchMembers => None,
+            | Self::SearchMembers
+            | Self::Tabled(..) => None,
             Self::List(list)
             | Self::Members(list)
             | Self::Member(list, _)
@@ -137,6 +150,7 @@ impl<'a> Resource<'a> {
             Self::Batches => "/batches",
             Self::Batch(..) => "/batches/{batch_id}",
             Self::SearchMembers => "/search-members",
+            Self::Tabled(endpoint, _) => endpoint.template,
         }
     }
 
@@ -150,6 +164,7 @@ impl<'a> Resource<'a> {
             Self::Webhook(..) => "GET, PATCH, DELETE",
             Self::Batch(..) => "GET, DELETE",
             Self::DeletePermanent(..) => "POST",
+            Self::Tabled(endpoint, _) => endpoint.allowed,
             _ => "GET",
         }
     }
@@ -162,6 +177,9 @@ impl<'a> Resource<'a> {
 
     /// Whether answers are collections that `count` and `offset` page through.
     pub(crate) fn is_paged(self) -> bool {
+        if let Self::Tabled(endpoint, _) = self {
+            return endpoint.paged;
+        }
         matches!(
             self,
             Self::Lists

@@ -9,6 +9,7 @@ use http::{HeaderMap, Method};
 use loopback::{Outcome, Reply, Request, Simulator};
 
 use crate::account::{self, Account};
+use crate::account_spec::AccountSpec;
 use crate::audience::{Audience, Moment};
 use crate::batches;
 use crate::changes::AudienceHandle;
@@ -109,6 +110,14 @@ impl MailchimpSimulator {
         handle
     }
 
+    /// Makes everything that a spec asks for. What the account had of the same kind, such as campaigns, is replaced;
+    /// audiences only by those of the same id.
+    pub fn fill(&self, spec: AccountSpec) {
+        let settings = &self.0.settings;
+        let now = timestamp::seconds((settings.now)());
+        self.account().fill(spec, settings, now);
+    }
+
     /// Deletes an audience; `false` when there is none of this id.
     pub fn delete_audience(&self, id: &str) -> bool {
         self.account().delete(id)
@@ -161,6 +170,14 @@ impl MailchimpSimulator {
     pub(crate) fn moment(&self, stamp: Option<DateTime<Utc>>) -> Moment {
         let now = (self.0.settings.now)();
         Moment::new(stamp.unwrap_or(now), now, self.0.settings.visibility_lag)
+    }
+
+    pub(crate) fn with_account<T>(&self, act: impl FnOnce(&mut Account) -> T) -> T {
+        act(&mut self.account())
+    }
+
+    pub(crate) fn look_at_account<T>(&self, look: impl FnOnce(&Account) -> T) -> T {
+        look(&self.account_unchanged())
     }
 
     pub(crate) fn with_audience<T>(

@@ -80,6 +80,8 @@ pub struct AudienceSpec {
     pub segments: Vec<SavedSegmentSpec>,
     /// Whether GDPR fields are on, which gives members `marketing_permissions`. Default `false`.
     pub marketing_permissions: bool,
+    /// Whether generated members have notes, events and goals. Default `false`.
+    pub engaged: bool,
 }
 
 /// How the `last_changed` of generated members is spread over time.
@@ -232,6 +234,7 @@ impl AudienceSpec {
             tags: Vec::new(),
             segments: Vec::new(),
             marketing_permissions: false,
+            engaged: false,
         }
     }
 }

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, Method, Request, Response};
 use loopback::{Outcome, Reply, Simulator};
-use mailchimp_simulator::{AudienceHandle, AudienceSpec, MailchimpSimulator, Settings, Spread};
+use mailchimp_simulator::{
+    AccountSpec, AudienceHandle, AudienceSpec, MailchimpSimulator, Settings, Spread,
+};
 use serde_json::Value;
 
 pub(crate) const KEY: &str = "0123456789abcdef-us6";
@@ -160,6 +162,18 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
+}
+
+/// An account with a handful of everything.
+pub(crate) fn full() -> Api {
+    let api = Api::new();
+    api.simulator.fill(AccountSpec::full());
+    api
+}
+
+/// The rows of a collection.
+pub(crate) fn rows(api: &Api, path: &str, key: &str) -> Vec<Value> {
+    api.read(path)[key].as_array().unwrap().clone()
 }
 
 /// The response of a reply that is one.

@@ -5,6 +5,7 @@
 mod api;
 
 mod batches;
+mod campaigns;
 mod collections;
 mod credentials;
 mod definitions;
@@ -13,5 +14,6 @@ mod generated;
 mod lists_over_time;
 mod member_list;
 mod member_writes;
+mod reports;
 mod segments;
 mod webhooks;
