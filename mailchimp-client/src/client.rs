@@ -9,18 +9,31 @@ use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::batches::Batches;
+use crate::audiences::Audiences;
+use crate::automations::Automations;
+use crate::batches::{BatchWebhooks, Batches};
+use crate::campaigns::Campaigns;
 use crate::config::ClientBuilder;
+use crate::conversations::Conversations;
 use crate::credential::Credential;
+use crate::domains::VerifiedDomains;
+use crate::ecommerce::{StoreHandle, Stores};
 use crate::error::{Error, Operation, Result};
+use crate::exports::AccountExports;
 use crate::fetched::{Fetched, RawPage};
+use crate::files::Files;
+use crate::folders::{CampaignFolders, TemplateFolders};
 use crate::http::{Answer, Call, Wire};
 use crate::json;
+use crate::landing_pages::LandingPages;
 use crate::lists::{ListHandle, Lists};
-use crate::paging::{Collection, Selection};
+use crate::paging::{Collection, CursorSelection, Selection};
 use crate::path::Path;
 use crate::query::Query;
+use crate::reporting::Reporting;
+use crate::reports::{ReportHandle, Reports};
 use crate::retry::RetryPolicy;
+use crate::templates::Templates;
 
 /// A client for one account.
 ///
@@ -74,14 +87,99 @@ impl Client {
         Lists::new(self.clone())
     }
 
+    /// One audience. The id is checked when a request is made.
+    pub fn list(&self, list_id: impl Into<String>) -> ListHandle {
+        ListHandle::new(self.clone(), list_id.into())
+    }
+
+    /// The account's audiences as the beta surface has them.
+    pub fn audiences(&self) -> Audiences {
+        Audiences::new(self.clone())
+    }
+
+    /// The account's campaigns.
+    pub fn campaigns(&self) -> Campaigns {
+        Campaigns::new(self.clone())
+    }
+
+    /// The folders of its campaigns.
+    pub fn campaign_folders(&self) -> CampaignFolders {
+        CampaignFolders::new(self.clone())
+    }
+
+    /// The reports of campaigns that were sent.
+    pub fn reports(&self) -> Reports {
+        Reports::new(self.clone())
+    }
+
+    /// The report of one campaign. The id is checked when a request is made.
+    pub fn report(&self, campaign_id: impl Into<String>) -> ReportHandle {
+        ReportHandle::new(self.clone(), campaign_id.into())
+    }
+
+    /// The account's classic automations.
+    pub fn automations(&self) -> Automations {
+        Automations::new(self.clone())
+    }
+
+    /// The account's templates.
+    pub fn templates(&self) -> Templates {
+        Templates::new(self.clone())
+    }
+
+    /// The folders of its templates.
+    pub fn template_folders(&self) -> TemplateFolders {
+        TemplateFolders::new(self.clone())
+    }
+
+    /// The files the account stores.
+    pub fn files(&self) -> Files {
+        Files::new(self.clone())
+    }
+
+    /// The account's landing pages.
+    pub fn landing_pages(&self) -> LandingPages {
+        LandingPages::new(self.clone())
+    }
+
+    /// Figures of landing pages and surveys.
+    pub fn reporting(&self) -> Reporting {
+        Reporting::new(self.clone())
+    }
+
+    /// The account's stores.
+    pub fn stores(&self) -> Stores {
+        Stores::new(self.clone())
+    }
+
+    /// One store. The id is checked when a request is made.
+    pub fn store(&self, store_id: impl Into<String>) -> StoreHandle {
+        StoreHandle::new(self.clone(), store_id.into())
+    }
+
+    /// Replies to campaigns.
+    pub fn conversations(&self) -> Conversations {
+        Conversations::new(self.clone())
+    }
+
+    /// The domains the account may send from.
+    pub fn verified_domains(&self) -> VerifiedDomains {
+        VerifiedDomains::new(self.clone())
+    }
+
+    /// Exports of the whole account.
+    pub fn account_exports(&self) -> AccountExports {
+        AccountExports::new(self.clone())
+    }
+
     /// The account's batches.
     pub fn batches(&self) -> Batches {
         Batches::new(self.clone())
     }
 
-    /// One audience. The id is checked when a request is made.
-    pub fn list(&self, list_id: impl Into<String>) -> ListHandle {
-        ListHandle::new(self.clone(), list_id.into())
+    /// Addresses told when a batch is finished.
+    pub fn batch_webhooks(&self) -> BatchWebhooks {
+        BatchWebhooks::new(self.clone())
     }
 
     /// Any `GET`, decoded.
@@ -105,8 +203,7 @@ impl Client {
         query: &Query,
     ) -> Result<RawPage> {
         let (operation, answer) = self.read(path, query).await?;
-        json::raw_page(&answer.body, items_key, false, &operation, answer.meta)
-            .map(|(page, _)| page)
+        json::raw_page(&answer.body, items_key, &operation, answer.meta)
     }
 
     /// All pages of any collection by `count` and `offset`, to the first short one. `query` must
@@ -129,6 +226,33 @@ impl Client {
             filters: query,
             count: Some(count),
             offset: None,
+        })
+    }
+
+    /// All pages of any collection paged by `count` and `cursor`, such as
+    /// `/audiences/{audience_id}/contacts`, to the one that names no next page. `query` must not
+    /// name these two. `count` is cut to [`crate::MAX_COUNT`].
+    ///
+    /// Begins at `cursor`, which is [`RawPage::next_cursor`] of an earlier page, or at the
+    /// beginning. `fields`, where given, must have `next_cursor`; otherwise the stream gives
+    /// [`Error::Request`].
+    pub fn cursor_pages(
+        &self,
+        path: Path,
+        items_key: &'static str,
+        query: Query,
+        count: u32,
+        cursor: Option<String>,
+    ) -> impl Stream<Item = Result<RawPage>> + Send + 'static {
+        Collection {
+            client: self.clone(),
+            path,
+            items_key,
+        }
+        .cursor_pages(CursorSelection {
+            filters: query,
+            count: Some(count),
+            cursor,
         })
     }
 

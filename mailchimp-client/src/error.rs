@@ -320,7 +320,7 @@ pub struct TooLarge {
 pub struct EndlessPages {
     /// What was attempted.
     pub operation: Operation,
-    /// Where the walk stopped.
+    /// Where the walk stopped: the rows before it.
     pub offset: u64,
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 
 /// What an answer says besides its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +62,27 @@ pub struct RawPage {
     /// The server's count of rows that match the filters on all pages. Not reliable on segment
     /// members, and absent when `fields` does not name it.
     pub total_items: Option<u64>,
+    /// What else the envelope holds, name and JSON text in the server's order: parent ids,
+    /// `total_file_size`, `next_cursor`, `_links`. See [`RawPage::envelope`].
+    pub extra: Vec<(String, Bytes)>,
     /// The answer they came in.
     pub meta: Meta,
+}
+
+impl RawPage {
+    /// A member of the envelope beside rows and `total_items`, such as `campaign_id`. `None` when
+    /// it is absent or no `T`.
+    pub fn envelope<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let (_, text) = self.extra.iter().find(|(known, _)| known == name)?;
+        serde_json::from_slice(text).ok()
+    }
+
+    /// Where the next page of a collection paged by cursor begins. `None` on its last page, and
+    /// on collections paged by offset.
+    pub fn next_cursor(&self) -> Option<String> {
+        self.envelope("next_cursor")
+            .filter(|cursor: &String| !cursor.is_empty())
+    }
 }
 
 impl fmt::Debug for RawPage {
@@ -71,6 +91,6 @@ impl fmt::Debug for RawPage {
             .field("rows", &self.rows.len())
             .field("total_items", &self.total_items)
             .field("meta", &self.meta)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

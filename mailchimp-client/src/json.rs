@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -41,9 +41,6 @@ pub(crate) fn decode_row<T: DeserializeOwned>(
     })
 }
 
-/// What a page's envelope holds besides its rows.
-pub(crate) type EnvelopeExtra = Map<String, Value>;
-
 /// Reads a collection's envelope and cuts the body into rows, without copying them.
 ///
 /// Nothing inside a row is looked at but its first byte and what it takes to find its end; the
@@ -51,10 +48,9 @@ pub(crate) type EnvelopeExtra = Map<String, Value>;
 pub(crate) fn raw_page(
     body: &Bytes,
     items_key: &'static str,
-    keep_extra: bool,
     operation: &Operation,
     meta: Meta,
-) -> Result<(RawPage, EnvelopeExtra)> {
+) -> Result<RawPage> {
     let fail = |problem, path: String| {
         let request_id = meta.request_id.clone();
         let operation = operation.clone();
@@ -70,13 +66,10 @@ pub(crate) fn raw_page(
         return fail(DecodeProblem::Syntax, "$".to_owned());
     };
     let mut source = serde_json::Deserializer::from_str(text);
-    let envelope = EnvelopeSeed {
-        items_key,
-        keep_extra,
-    }
-    .deserialize(&mut source)
-    .and_then(|envelope| source.end().map(|()| envelope))
-    .map_err(|error| fault(&error, body, "", operation, &meta))?;
+    let envelope = EnvelopeSeed { items_key }
+        .deserialize(&mut source)
+        .and_then(|envelope| source.end().map(|()| envelope))
+        .map_err(|error| fault(&error, body, "", operation, &meta))?;
     let Some(raw_rows) = envelope.rows else {
         return fail(DecodeProblem::MissingItems, items_key.to_owned());
     };
@@ -88,26 +81,40 @@ pub(crate) fn raw_page(
         }
         rows.push(body.slice_ref(row));
     }
-    Ok((
-        RawPage {
-            rows,
-            total_items: envelope.total_items,
-            meta,
-        },
-        envelope.extra,
-    ))
+    let extra = envelope
+        .extra
+        .into_iter()
+        .map(|(name, value)| (name, body.slice_ref(value.get().as_bytes())))
+        .collect();
+    Ok(RawPage {
+        rows,
+        total_items: envelope.total_items,
+        extra,
+        meta,
+    })
+}
+
+/// Reads what a page's envelope holds besides its rows.
+pub(crate) fn envelope_extra(page: &RawPage, operation: &Operation) -> Result<Map<String, Value>> {
+    page.extra
+        .iter()
+        .map(|(name, text)| {
+            serde_json::from_slice(text)
+                .map(|value| (name.clone(), value))
+                .map_err(|error| fault(&error, text, name, operation, &page.meta))
+        })
+        .collect()
 }
 
 struct Envelope<'a> {
     rows: Option<Vec<&'a RawValue>>,
     total_items: Option<u64>,
-    extra: EnvelopeExtra,
+    extra: Vec<(String, &'a RawValue)>,
 }
 
 /// The key of the items differs between collections, which derived code cannot express.
 struct EnvelopeSeed {
     items_key: &'static str,
-    keep_extra: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for EnvelopeSeed {
@@ -132,7 +139,7 @@ impl<'de> Visitor<'de> for EnvelopeSeed {
         let mut envelope = Envelope {
             rows: None,
             total_items: None,
-            extra: Map::new(),
+            extra: Vec::new(),
         };
         while let Some(key) = map.next_key::<String>()? {
             if key == self.items_key {
@@ -140,10 +147,8 @@ impl<'de> Visitor<'de> for EnvelopeSeed {
             } else if key == "total_items" {
                 let total: &RawValue = map.next_value()?;
                 envelope.total_items = serde_json::from_str(total.get()).ok();
-            } else if self.keep_extra {
-                envelope.extra.insert(key, map.next_value()?);
             } else {
-                map.next_value::<IgnoredAny>()?;
+                envelope.extra.push((key, map.next_value()?));
             }
         }
         Ok(envelope)

@@ -38,6 +38,12 @@ macro_rules! open_enum {
             }
         }
 
+        impl crate::query::Filter for $name {
+            fn add_to(&self, query: &mut crate::query::Query, name: &'static str) {
+                query.text(name, Some(self.as_str()));
+            }
+        }
+
         impl std::fmt::Debug for $name {
             /// Known words by name; an unknown one could be anything and is not shown.
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

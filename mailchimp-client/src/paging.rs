@@ -61,6 +61,22 @@ impl Selection {
     }
 }
 
+/// A request for a collection that is paged by cursor.
+pub(crate) struct CursorSelection {
+    pub(crate) filters: Query,
+    pub(crate) count: Option<u32>,
+    pub(crate) cursor: Option<String>,
+}
+
+impl CursorSelection {
+    pub(crate) fn into_query(self) -> Query {
+        let mut query = self.filters;
+        query.number("count", self.count);
+        query.text("cursor", self.cursor.as_deref());
+        query
+    }
+}
+
 /// Page of a collection that takes no other parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PageRequest {
@@ -99,17 +115,16 @@ impl Collection {
         &self,
         selection: Selection,
     ) -> Result<Fetched<Page<T>>> {
-        let (operation, answer) = self
-            .client
-            .read(&self.path, &selection.into_query())
-            .await?;
-        let (page, extra) =
-            json::raw_page(&answer.body, self.items_key, true, &operation, answer.meta)?;
-        let items = self.items(&page, &operation)?;
+        self.fetch(&selection.into_query()).await
+    }
+
+    async fn fetch<T: DeserializeOwned>(&self, query: &Query) -> Result<Fetched<Page<T>>> {
+        let (operation, answer) = self.client.read(&self.path, query).await?;
+        let page = json::raw_page(&answer.body, self.items_key, &operation, answer.meta)?;
         let page_of_items = Page {
-            items,
+            items: self.items(&page, &operation)?,
             total_items: page.total_items,
-            extra: JsonObject(extra),
+            extra: JsonObject(json::envelope_extra(&page, &operation)?),
         };
         Ok(Fetched::new(page_of_items, page.meta))
     }
@@ -125,14 +140,8 @@ impl Collection {
         self,
         selection: Selection,
     ) -> impl Stream<Item = Result<T>> + Send + 'static {
-        let operation = Operation::new(http::Method::GET, self.path.template_owned());
-        let collection = self.clone();
-        self.pages(selection)
-            .and_then(move |page| {
-                let items = collection.items::<T>(&page, &operation);
-                async move { Ok(stream::iter(items?.into_iter().map(Ok))) }
-            })
-            .try_flatten()
+        let pages = self.clone().pages(selection);
+        self.flatten(pages)
     }
 
     /// All pages, as a walk by offset.
@@ -158,6 +167,57 @@ impl Collection {
                 None => Ok(None),
             }
         })
+    }
+
+    /// All pages of a collection that is paged by cursor, from the cursor given or the beginning.
+    ///
+    /// It ends with the page that names no next one.
+    pub(crate) fn cursor_pages(
+        self,
+        selection: CursorSelection,
+    ) -> impl Stream<Item = Result<RawPage>> + Send + 'static {
+        let walk = CursorWalk {
+            collection: self,
+            filters: selection.filters,
+            count: selection.count.unwrap_or(MAX_COUNT).clamp(1, MAX_COUNT),
+            cursor: selection.cursor,
+            pages: 0,
+            rows: 0,
+        };
+        stream::try_unfold(Some(walk), |walk| async move {
+            match walk {
+                Some(walk) => walk.step().await,
+                None => Ok(None),
+            }
+        })
+    }
+
+    fn endless(&self, offset: u64) -> Error {
+        Error::EndlessPages(Box::new(EndlessPages {
+            operation: Operation::new(http::Method::GET, self.path.template_owned()),
+            offset,
+        }))
+    }
+
+    pub(crate) async fn cursor_page<T: DeserializeOwned>(
+        &self,
+        selection: CursorSelection,
+    ) -> Result<Fetched<Page<T>>> {
+        self.fetch(&selection.into_query()).await
+    }
+
+    /// The items of pages.
+    pub(crate) fn flatten<T: DeserializeOwned + Send + 'static>(
+        self,
+        pages: impl Stream<Item = Result<RawPage>> + Send + 'static,
+    ) -> impl Stream<Item = Result<T>> + Send + 'static {
+        let operation = Operation::new(http::Method::GET, self.path.template_owned());
+        pages
+            .and_then(move |page| {
+                let items = self.items::<T>(&page, &operation);
+                async move { Ok(stream::iter(items?.into_iter().map(Ok))) }
+            })
+            .try_flatten()
     }
 
     fn items<T: DeserializeOwned>(&self, page: &RawPage, operation: &Operation) -> Result<Vec<T>> {
@@ -191,14 +251,59 @@ impl Walk {
             return Ok(Some((page, None)));
         }
         self.pages += 1;
-        if page.rows == self.previous || self.pages >= MOST_PAGES {
-            return Err(Error::EndlessPages(Box::new(EndlessPages {
-                operation: Operation::new(http::Method::GET, self.collection.path.template_owned()),
-                offset: self.offset,
-            })));
+        let repeats = page.rows == self.previous;
+        if repeats && page.rows.len() as u64 > u64::from(self.count) {
+            // More than asked for, twice the same: an endpoint without pages, which gave all it
+            // has the first time.
+            return Ok(None);
+        }
+        if repeats || self.pages >= MOST_PAGES {
+            return Err(self.collection.endless(self.offset));
         }
         self.offset += page.rows.len() as u64;
         self.previous.clone_from(&page.rows);
+        Ok(Some((page, Some(self))))
+    }
+}
+
+struct CursorWalk {
+    collection: Collection,
+    filters: Query,
+    count: u32,
+    cursor: Option<String>,
+    pages: u64,
+    rows: u64,
+}
+
+impl CursorWalk {
+    async fn step(mut self) -> Result<Option<(RawPage, Option<Self>)>> {
+        if self.filters.leaves_out("next_cursor") {
+            return Err(Error::request(
+                "fields",
+                "must have next_cursor, without which every page looks like the last",
+            ));
+        }
+        let query = CursorSelection {
+            filters: self.filters.clone(),
+            count: Some(self.count),
+            cursor: self.cursor.clone(),
+        }
+        .into_query();
+        let page = self
+            .collection
+            .client
+            .get_rows(&self.collection.path, self.collection.items_key, &query)
+            .await?;
+        let next = page.next_cursor();
+        self.pages += 1;
+        if next.is_none() {
+            return Ok(Some((page, None)));
+        }
+        if next == self.cursor || self.pages >= MOST_PAGES {
+            return Err(self.collection.endless(self.rows));
+        }
+        self.rows += page.rows.len() as u64;
+        self.cursor = next;
         Ok(Some((page, Some(self))))
     }
 }

@@ -59,6 +59,21 @@ impl Query {
         }
     }
 
+    /// A filter of any kind.
+    pub(crate) fn filter(&mut self, name: &'static str, value: Option<&impl Filter>) {
+        if let Some(value) = value {
+            value.add_to(self, name);
+        }
+    }
+
+    /// Whether `fields` names members and this is none of them.
+    pub(crate) fn leaves_out(&self, member: &str) -> bool {
+        self.pairs
+            .iter()
+            .filter(|(name, _)| name == "fields")
+            .any(|(_, words)| !words.split(',').any(|word| word == member))
+    }
+
     pub(crate) fn words<T: AsRef<str>>(&mut self, name: &'static str, values: &[T]) {
         if !values.is_empty() {
             let list: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
@@ -84,6 +99,35 @@ impl Query {
         form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&self.pairs)
             .finish()
+    }
+}
+
+/// The value of a filter, which knows how it is written.
+pub(crate) trait Filter {
+    fn add_to(&self, query: &mut Query, name: &'static str);
+}
+
+impl Filter for String {
+    fn add_to(&self, query: &mut Query, name: &'static str) {
+        query.text(name, Some(self));
+    }
+}
+
+impl Filter for u64 {
+    fn add_to(&self, query: &mut Query, name: &'static str) {
+        query.number(name, Some(*self));
+    }
+}
+
+impl Filter for bool {
+    fn add_to(&self, query: &mut Query, name: &'static str) {
+        query.flag(name, Some(*self));
+    }
+}
+
+impl Filter for DateTime<Utc> {
+    fn add_to(&self, query: &mut Query, name: &'static str) {
+        query.time(name, Some(*self));
     }
 }
 

@@ -7,6 +7,7 @@ mod archive;
 mod operation;
 mod results;
 mod split;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use crate::record::record;
 pub use archive::ArchiveLimits;
 pub use operation::{BatchMethod, BatchOperation};
 pub use results::BatchResult;
+pub use webhooks::{BatchWebhook, BatchWebhooks};
 
 const BATCHES: &str = "/batches";
 const BATCH: &str = "/batches/{batch_id}";

@@ -1,5 +1,7 @@
 //! `/lists`: Mailchimp's name for audiences.
 
+mod figures;
+mod forms;
 mod interests;
 mod list;
 mod merge_fields;
@@ -12,14 +14,20 @@ use chrono::{DateTime, Utc};
 use futures::Stream;
 
 use crate::client::Client;
+use crate::endpoint::{collection, object};
 use crate::error::Result;
 use crate::fetched::Fetched;
+use crate::field::JsonObject;
 use crate::members::{Members, Tag};
 use crate::open_enum::{SortDir, open_enum};
 use crate::paging::{Collection, Page, PageRequest, Selection};
 use crate::path::Path;
 use crate::query::Query;
 
+pub use figures::{
+    AbuseReport, GrowthMonth, GrowthSort, ListClient, ListDay, ListGrowthHistory, ListLocation,
+};
+pub use forms::{SignupForm, SignupFormHeader, SignupFormOption, SignupFormStyle, SignupFormText};
 pub use interests::{
     Interest, InterestCategories, InterestCategory, InterestCategoryType, ListInterestCategories,
 };
@@ -181,6 +189,79 @@ impl ListHandle {
     /// Its webhooks.
     pub fn webhooks(&self) -> Webhooks {
         Webhooks::new(self.client.clone(), self.list_id.clone())
+    }
+
+    collection! {
+        "/lists/{list_id}/growth-history" [self.list_id],
+        "history": GrowthMonth, ListGrowthHistory,
+        /// One page of its growth, month by month.
+        page growth_history,
+        /// All of its growth.
+        stream growth_history_stream,
+    }
+
+    object! {
+        "/lists/{list_id}/growth-history/{month}" [self.list_id] (month: &str): GrowthMonth,
+        /// Its growth in one month, as `YYYY-MM`.
+        growth_in
+    }
+
+    collection! {
+        "/lists/{list_id}/activity" [self.list_id],
+        "activity": ListDay, PageRequest,
+        /// One page of what happened in it, day by day, up to 180 days back.
+        page activity,
+        /// All days up to 180 days back.
+        stream activity_stream,
+    }
+
+    collection! {
+        "/lists/{list_id}/abuse-reports" [self.list_id],
+        "abuse_reports": AbuseReport, PageRequest,
+        /// One page of its complaints.
+        page abuse_reports,
+        /// All its complaints.
+        stream abuse_reports_stream,
+    }
+
+    object! {
+        "/lists/{list_id}/abuse-reports/{report_id}" [self.list_id] (report_id: u64): AbuseReport,
+        /// One complaint.
+        abuse_report
+    }
+
+    collection! {
+        "/lists/{list_id}/clients" [self.list_id],
+        "clients": ListClient, PageRequest,
+        /// The mail programs most used by its subscribers. Pages are not documented here.
+        page clients,
+    }
+
+    collection! {
+        "/lists/{list_id}/locations" [self.list_id],
+        "locations": ListLocation, PageRequest,
+        /// The countries most of its subscribers live in. Pages are not documented here.
+        page locations,
+    }
+
+    collection! {
+        "/lists/{list_id}/signup-forms" [self.list_id],
+        "signup_forms": SignupForm, PageRequest,
+        /// Its sign-up forms. Pages are not documented here.
+        page signup_forms,
+    }
+
+    object! {
+        "/lists/{list_id}/surveys" [self.list_id]: JsonObject,
+        /// Its surveys. The answer is not documented, so it comes as it is; reports of surveys
+        /// are: see [`crate::Reporting::surveys`].
+        surveys
+    }
+
+    object! {
+        "/lists/{list_id}/surveys/{survey_id}" [self.list_id] (survey_id: &str): JsonObject,
+        /// One survey. The answer is not documented, so it comes as it is.
+        survey
     }
 
     /// One page of its tags. `name` is the beginning of their names, in any case; all without it.

@@ -1,9 +1,13 @@
 //! `/lists/{list_id}/members`.
 
 mod activity;
+mod history;
 mod member;
 mod requests;
+mod search;
 mod write;
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use futures::Stream;
@@ -18,16 +22,22 @@ use crate::path::Path;
 use crate::query::{FieldSelection, Query};
 
 pub use activity::{Activity, ActivityAction, FeedItem, FeedKind};
+pub use history::{ListNotes, MemberEvent, MemberGoal, MemberNote, NoteSort};
 pub use member::{
     EcommerceData, EmailType, Location, MarketingPermission, Member, MemberStats, MemberStatus,
     MergeValue, Note, SmsStatus, Tag,
 };
 pub use requests::{InterestMatch, ListActivity, ListFeed, ListMembers, MemberSort};
+pub use search::{FoundMembers, MemberSearch, SearchMembers};
+pub(crate) use write::seconds;
 pub use write::{Coordinates, MemberWrite, PermissionWrite, TagWrite};
 
 const MEMBERS: &str = "/lists/{list_id}/members";
 const MEMBER: &str = "/lists/{list_id}/members/{subscriber_hash}";
 const TAGS: &str = "/lists/{list_id}/members/{subscriber_hash}/tags";
+const FEED: &str = "/lists/{list_id}/members/{subscriber_hash}/activity-feed";
+const EVENTS: &str = "/lists/{list_id}/members/{subscriber_hash}/events";
+const NOTES: &str = "/lists/{list_id}/members/{subscriber_hash}/notes";
 
 /// The id Mailchimp gives to an address: MD5 of its lower-cased UTF-8 form, in hex. White space
 /// around the address is left out.
@@ -41,6 +51,15 @@ pub fn subscriber_hash(email_address: &str) -> String {
             let _ = write!(hex, "{byte:02x}");
             hex
         })
+}
+
+/// A member's key as a part of a path: an address as its hash, anything else as it is.
+pub(crate) fn segment(key: &str) -> Cow<'_, str> {
+    if key.contains('@') {
+        Cow::Owned(subscriber_hash(key))
+    } else {
+        Cow::Borrowed(key)
+    }
 }
 
 /// The members of one audience; made by [`crate::ListHandle::members`].
@@ -60,11 +79,16 @@ impl Members {
     }
 
     fn path(&self, template: &'static str, key: &str) -> Result<Path> {
-        if key.contains('@') {
-            Path::new(template, &[&self.list_id, &subscriber_hash(key)])
-        } else {
-            Path::new(template, &[&self.list_id, key])
-        }
+        Path::new(template, &[&self.list_id, &segment(key)])
+    }
+
+    /// A collection that belongs to one member.
+    fn of(&self, template: &'static str, items_key: &'static str, key: &str) -> Result<Collection> {
+        Ok(Collection {
+            client: self.client.clone(),
+            path: self.path(template, key)?,
+            items_key,
+        })
     }
 
     fn collection(&self) -> Result<Collection> {
@@ -155,14 +179,16 @@ impl Members {
 
     /// One page of a member's tags, which are not limited to the 50 inside a member.
     pub async fn tags(&self, key: &str, request: &PageRequest) -> Result<Fetched<Page<Tag>>> {
-        let path = self.path(TAGS, key)?;
-        Collection {
-            client: self.client.clone(),
-            path,
-            items_key: "tags",
-        }
-        .page(request.selection()?)
-        .await
+        self.of(TAGS, "tags", key)?.page(request.selection()?).await
+    }
+
+    /// All tags of a member.
+    pub fn tags_stream(
+        &self,
+        key: &str,
+        request: &PageRequest,
+    ) -> Result<impl Stream<Item = Result<Tag>> + Send + 'static> {
+        Ok(self.of(TAGS, "tags", key)?.stream(request.selection()?))
     }
 
     /// Puts tags on a member and takes others off; tags not named stay. Setting what is set
@@ -187,14 +213,10 @@ impl Members {
         key: &str,
         request: &ListActivity,
     ) -> Result<Fetched<Page<Activity>>> {
-        let path = self.path("/lists/{list_id}/members/{subscriber_hash}/activity", key)?;
-        Collection {
-            client: self.client.clone(),
-            path,
-            items_key: "activity",
-        }
-        .page(request.selection()?)
-        .await
+        const ACTIVITY: &str = "/lists/{list_id}/members/{subscriber_hash}/activity";
+        self.of(ACTIVITY, "activity", key)?
+            .page(request.selection()?)
+            .await
     }
 
     /// One page of a member's activity feed. Its envelope has no `total_items`.
@@ -203,16 +225,78 @@ impl Members {
         key: &str,
         request: &ListFeed,
     ) -> Result<Fetched<Page<FeedItem>>> {
-        let path = self.path(
-            "/lists/{list_id}/members/{subscriber_hash}/activity-feed",
-            key,
-        )?;
-        Collection {
-            client: self.client.clone(),
-            path,
-            items_key: "activity",
-        }
-        .page(request.selection()?)
-        .await
+        self.of(FEED, "activity", key)?
+            .page(request.selection()?)
+            .await
+    }
+
+    /// All of a member's activity feed.
+    pub fn activity_feed_stream(
+        &self,
+        key: &str,
+        request: &ListFeed,
+    ) -> Result<impl Stream<Item = Result<FeedItem>> + Send + 'static> {
+        Ok(self.of(FEED, "activity", key)?.stream(request.selection()?))
+    }
+
+    /// One page of the events the account wrote to a member.
+    pub async fn events(
+        &self,
+        key: &str,
+        request: &PageRequest,
+    ) -> Result<Fetched<Page<MemberEvent>>> {
+        self.of(EVENTS, "events", key)?
+            .page(request.selection()?)
+            .await
+    }
+
+    /// All events the account wrote to a member.
+    pub fn events_stream(
+        &self,
+        key: &str,
+        request: &PageRequest,
+    ) -> Result<impl Stream<Item = Result<MemberEvent>> + Send + 'static> {
+        Ok(self.of(EVENTS, "events", key)?.stream(request.selection()?))
+    }
+
+    /// One page of the notes about a member.
+    pub async fn notes(&self, key: &str, request: &ListNotes) -> Result<Fetched<Page<MemberNote>>> {
+        self.of(NOTES, "notes", key)?
+            .page(request.selection()?)
+            .await
+    }
+
+    /// All notes about a member.
+    pub fn notes_stream(
+        &self,
+        key: &str,
+        request: &ListNotes,
+    ) -> Result<impl Stream<Item = Result<MemberNote>> + Send + 'static> {
+        Ok(self.of(NOTES, "notes", key)?.stream(request.selection()?))
+    }
+
+    /// One note.
+    pub async fn note(
+        &self,
+        key: &str,
+        note_id: u64,
+        request: &FieldSelection,
+    ) -> Result<Fetched<MemberNote>> {
+        const NOTE: &str = "/lists/{list_id}/members/{subscriber_hash}/notes/{note_id}";
+        let note_id = note_id.to_string();
+        let path = Path::new(NOTE, &[&self.list_id, &segment(key), &note_id])?;
+        self.client.get(&path, &request.query()?).await
+    }
+
+    /// The last 50 goals a member reached. Pages are not documented here.
+    pub async fn goals(
+        &self,
+        key: &str,
+        request: &PageRequest,
+    ) -> Result<Fetched<Page<MemberGoal>>> {
+        const GOALS: &str = "/lists/{list_id}/members/{subscriber_hash}/goals";
+        self.of(GOALS, "goals", key)?
+            .page(request.selection()?)
+            .await
     }
 }

@@ -74,7 +74,10 @@ impl fmt::Debug for MemberWrite {
 }
 
 #[expect(clippy::ref_option, reason = "the signature serde calls")]
-fn seconds<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn seconds<S: Serializer>(
+    time: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%SZ")),
         None => serializer.serialize_none(),

@@ -3,6 +3,7 @@
 mod batches;
 mod definitions;
 mod members;
+mod paths;
 
 use chrono::{DateTime, Utc};
 use mailchimp_client::{
