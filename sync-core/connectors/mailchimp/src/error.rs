@@ -7,13 +7,23 @@ use crate::cursor::time;
 use crate::page::NoPage;
 use crate::plan::{Defect, Part, Sweep};
 
-/// Translates a failed call.
+/// Translates a failed call about an audience.
+pub(crate) fn translate(error: ClientError, operation: &'static str, list_id: &str) -> Error {
+    let missing = "the account has no such audience or member";
+    translate_as(error, operation, missing).with("list_id", list_id)
+}
+
+/// Translates a failed call. `missing` says what a 404 means.
 ///
 /// The client's messages hold no key, address or body, so its error is kept as the cause.
-pub(crate) fn translate(error: ClientError, operation: &'static str, list_id: &str) -> Error {
+pub(crate) fn translate_as(
+    error: ClientError,
+    operation: &'static str,
+    missing: &'static str,
+) -> Error {
     let kind = kind_of(&error);
     let message = match kind {
-        ErrorKind::Missing => "the account has no such audience or member",
+        ErrorKind::Missing => missing,
         ErrorKind::Denied => "the credential is not accepted or its role is too low",
         ErrorKind::Config => "the client cannot make this request",
         ErrorKind::Invalid => "the answer is not what the API documents",
@@ -26,7 +36,6 @@ pub(crate) fn translate(error: ClientError, operation: &'static str, list_id: &s
         _ => Retry::Never,
     };
     Error::new(kind, operation, message)
-        .with("list_id", list_id)
         .retry_as(retry)
         .caused_by(error)
 }

@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod background;
 pub mod catalogue;
 mod cursor;
 mod error;

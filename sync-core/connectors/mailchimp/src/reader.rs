@@ -336,7 +336,7 @@ impl<T: Item> Run<T> {
 }
 
 /// Whether the size of the page may be why it failed: the server gave up over it, or it broke off on its way.
-fn fewer_rows_may_help(error: &mailchimp_client::Error) -> bool {
+pub(crate) fn fewer_rows_may_help(error: &mailchimp_client::Error) -> bool {
     use mailchimp_client::Error as ClientError;
     match error {
         ClientError::TooLarge(_) => true,

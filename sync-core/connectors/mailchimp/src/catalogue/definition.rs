@@ -93,6 +93,19 @@ pub enum Changes {
     },
 }
 
+impl Rows {
+    /// The name under which an answer holds the rows; `None` if the answer is the record.
+    pub fn items(self) -> Option<&'static str> {
+        match self {
+            Self::Pages(items)
+            | Self::Whole(items)
+            | Self::Cursor(items)
+            | Self::Nested { items, .. } => Some(items),
+            Self::Single => None,
+        }
+    }
+}
+
 impl StreamDefinition {
     /// What a sink needs to know: the name, and the fields with `account_id` and those in braces first.
     pub fn stream(&self) -> Stream {

@@ -1,9 +1,25 @@
 //! Everything an account holds, as streams.
 
+mod account;
 mod definition;
 mod definitions;
+mod descent;
+mod error;
+mod members;
+mod progress;
+mod read;
+mod record;
+mod rows;
+mod settings;
+mod source;
+mod walk;
 
+pub use self::account::CatalogueAccount;
 pub use self::definition::{Changes, Parent, Rows, StreamDefinition};
+pub use self::members::MembersSource;
+pub use self::record::StreamRecord;
+pub use self::settings::StreamSettings;
+pub use self::source::StreamSource;
 
 /// All streams, in the order in which a newcomer would look at them.
 pub fn streams() -> impl Iterator<Item = &'static StreamDefinition> {

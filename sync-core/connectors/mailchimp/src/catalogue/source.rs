@@ -1,0 +1,224 @@
+//! A stream as a [`Source`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt, stream};
+use mailchimp_client::{Path, Query};
+use sync_core::{
+    Batch, BatchReader, Change, Clock, Error, ErrorKind, Key, Keyed, Position, Result, Source,
+};
+
+use super::account::CatalogueAccount;
+use super::definition::{StreamDefinition, variables};
+use super::descent::Lineage;
+use super::error::translate;
+use super::progress::Progress;
+use super::read::{Task, What, read};
+use super::record::{Place, StreamRecord};
+use super::rows::RowReader;
+use super::settings::StreamSettings;
+use crate::background::{Background, Batches};
+
+/// Batches that a read may be ahead of the engine.
+const AHEAD: usize = 4;
+
+/// Calls at once when records are read one by one.
+const FETCH_AT_ONCE: usize = 10;
+
+/// One stream of an account.
+///
+/// Reads what its definition says can have changed: everything; what was made since the look-back; or the parents whose
+/// gate has moved. Now and then it reads everything whatever these say. A read that is cut short goes on at the parent
+/// where it was.
+pub struct StreamSource {
+    account: CatalogueAccount,
+    definition: &'static StreamDefinition,
+    settings: StreamSettings,
+    clock: Arc<dyn Clock>,
+}
+
+impl StreamSource {
+    /// The stream of this definition. Makes no request.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when a setting cannot be right.
+    pub fn new(
+        account: CatalogueAccount,
+        definition: &'static StreamDefinition,
+        settings: StreamSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        settings.validate()?;
+        Lineage::of(definition)?;
+        Ok(Self {
+            account,
+            definition,
+            settings,
+            clock,
+        })
+    }
+
+    fn task(&self, progress: Progress, what: What) -> Task {
+        Task {
+            account: self.account.clone(),
+            definition: self.definition,
+            settings: self.settings.clone(),
+            clock: self.clock.clone(),
+            progress,
+            what,
+        }
+    }
+
+    async fn fetch_one(&self, account_id: &Arc<str>, key: Key) -> Result<Option<StreamRecord>> {
+        let definition = self.definition;
+        let key = &key;
+        let Some((place, known)) = Place::of_key(definition, account_id, key) else {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "fetch record",
+                "the key is not one of this stream and account",
+            )
+            .with("stream", definition.name)
+            .with("key", key));
+        };
+        let value = |name| {
+            let found = known.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        let item = definition.item.and_then(|item| {
+            let values = variables(item).map(value).collect::<Option<Vec<_>>>()?;
+            Path::new(item, &values).ok()
+        });
+        let Some(path) = item else {
+            return self.among_others(&place, key).await;
+        };
+        let query = Query::new().with("exclude_fields", "_links");
+        match self.account.client().get_bytes(&path, &query).await {
+            Ok(answer) => match place.record_of(key, &known, &answer.value) {
+                Some(record) => Ok(Some(record)),
+                None => Err(Error::new(
+                    ErrorKind::Invalid,
+                    "fetch record",
+                    "the answer is no record",
+                )
+                .with("stream", definition.name)
+                .with("key", key)),
+            },
+            Err(error) => match translate(error, "fetch record", definition.name) {
+                error if error.kind() == ErrorKind::Missing => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// The record with this key, from the collection it is in; `None` if it is not there, or if there is no collection.
+    async fn among_others(&self, place: &Place, key: &Key) -> Result<Option<StreamRecord>> {
+        let path = place.path()?;
+        let client = self.account.client();
+        let mut reader =
+            RowReader::new(client, place.definition, path, Query::new(), FETCH_AT_ONCE);
+        let mut records = Vec::new();
+        loop {
+            match reader.next().await {
+                Ok(Some(step)) => {
+                    for row in &step.rows {
+                        // A row that is no record is not the one looked for.
+                        let _ = place.records(row, &mut records);
+                    }
+                }
+                Ok(None) => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::Missing => return Ok(None),
+                Err(error) => return Err(error),
+            }
+            if let Some(found) = records.drain(..).find(|record| record.key() == *key) {
+                return Ok(Some(found));
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Source for StreamSource {
+    type Record = StreamRecord;
+
+    fn name(&self) -> &str {
+        self.definition.name
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.account.id().await.map(|_| ())
+    }
+
+    fn read(&self, from: Position) -> Result<Box<dyn BatchReader<Change<StreamRecord>>>> {
+        let progress = Progress::from_position(&from, self.definition.name)?;
+        let task = self.task(progress, What::Changes);
+        Ok(Box::new(Mapped {
+            inner: background(task),
+            map: Change::Present,
+        }))
+    }
+
+    async fn fetch(&self, keys: &[Key]) -> Result<Vec<Option<StreamRecord>>> {
+        let account_id = self.account.id().await?;
+        stream::iter(keys.to_vec())
+            .map(|key| self.fetch_one(&account_id, key))
+            .buffered(FETCH_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    fn keys(&self) -> Result<Option<Box<dyn BatchReader<Key>>>> {
+        if !self.definition.remembered || Lineage::of(self.definition)?.has_gate() {
+            // Reading it all for its keys would cost what the gate saves.
+            return Ok(None);
+        }
+        let progress = Progress::from_position(&Position::Start, self.definition.name)?;
+        let task = self.task(progress, What::Keys);
+        Ok(Some(Box::new(Mapped {
+            inner: background(task),
+            map: |record: StreamRecord| record.key(),
+        })))
+    }
+}
+
+fn background(task: Task) -> Background<StreamRecord> {
+    Background::new(AHEAD, |batches: Batches<StreamRecord>| {
+        let work: BoxFuture<'static, Result<()>> = Box::pin(read(task, batches));
+        work
+    })
+}
+
+/// A reader whose items become something else.
+struct Mapped<T, F> {
+    inner: Background<T>,
+    map: F,
+}
+
+#[async_trait]
+impl<T, U, F> BatchReader<U> for Mapped<T, F>
+where
+    T: Send + 'static,
+    F: Fn(T) -> U + Send,
+{
+    async fn next_batch(&mut self) -> Result<Option<Batch<U>>> {
+        let batch = self.inner.next_batch().await?;
+        Ok(batch.map(|batch| Batch {
+            items: batch.items.into_iter().map(&self.map).collect(),
+            resume: batch.resume,
+            failures: batch.failures,
+            expected_total: batch.expected_total,
+        }))
+    }
+}
+
+impl fmt::Debug for StreamSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamSource")
+            .field("stream", &self.definition.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
