@@ -21,12 +21,20 @@ pub use self::record::StreamRecord;
 pub use self::settings::StreamSettings;
 pub use self::source::StreamSource;
 
-/// All streams, in the order in which a newcomer would look at them.
+/// All streams but [`members`], in the order in which a newcomer would look at them.
 pub fn streams() -> impl Iterator<Item = &'static StreamDefinition> {
     definitions::ALL.iter().copied().flatten()
 }
 
-/// The stream of this name.
+/// The members of audiences, the parents of some streams. To read them, [`AudienceSource`](crate::AudienceSource) does more
+/// than the definition says: it misses nobody while they change.
+pub fn members() -> &'static StreamDefinition {
+    &definitions::MEMBERS
+}
+
+/// The stream of this name, [`members`] among them.
 pub fn stream(name: &str) -> Option<&'static StreamDefinition> {
-    streams().find(|stream| stream.name == name)
+    streams()
+        .chain([members()])
+        .find(|stream| stream.name == name)
 }
