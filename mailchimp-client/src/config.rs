@@ -1,7 +1,7 @@
 //! Settings and parts of a client.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -33,6 +33,8 @@ pub struct ClientBuilder {
     base_url: Option<Url>,
     data_center: Option<DataCenter>,
     transport: Option<Arc<dyn Transport>>,
+    download_transport: Option<Arc<dyn Transport>>,
+    loopback_downloads: bool,
     hooks: Arc<dyn Hooks>,
     max_concurrency: u8,
     timeout: Duration,
@@ -55,6 +57,8 @@ impl ClientBuilder {
             base_url: None,
             data_center: None,
             transport: None,
+            download_transport: None,
+            loopback_downloads: false,
             hooks: Arc::new(Silent),
             max_concurrency: MAX_CONCURRENCY,
             timeout: SERVER_TIMEOUT,
@@ -85,6 +89,26 @@ impl ClientBuilder {
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
+        self
+    }
+
+    /// What opens links to other hosts, for [`Client::download`] and results of batches. Default:
+    /// what [`ClientBuilder::transport`] was given; without that, a transport that connects to
+    /// public addresses alone, uses no proxy and never has the credential.
+    ///
+    /// Redirects must not be followed by it. Which addresses a name may stand for is its own
+    /// affair: the client checks addresses written in links only.
+    #[must_use]
+    pub fn download_transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.download_transport = Some(transport);
+        self
+    }
+
+    /// Whether links may lead to this machine, and then over plain http too. For tests and
+    /// simulations. Default: only when [`ClientBuilder::base_url`] itself is plain http.
+    #[must_use]
+    pub fn loopback_downloads(mut self, allowed: bool) -> Self {
+        self.loopback_downloads = allowed;
         self
     }
 
@@ -202,6 +226,7 @@ impl ClientBuilder {
         let user_agent = HeaderValue::from_str(&self.user_agent).map_err(|_| {
             Error::configuration("user_agent", "it holds characters no HTTP header can carry")
         })?;
+        let downloads = self.download_transport.or_else(|| self.transport.clone());
         let transport = match self.transport {
             Some(transport) => transport,
             None => Arc::new(ReqwestTransport::new()?),
@@ -209,6 +234,8 @@ impl ClientBuilder {
         let wire = Wire {
             authorization,
             transport,
+            downloads: downloads.map(OnceLock::from).unwrap_or_default(),
+            loopback_links: self.loopback_downloads || base_url.starts_with("http:"),
             limiter: Limiter::new(self.max_concurrency, self.abandoned_grace),
             hooks: self.hooks,
             budget: RetryBudget::new(),

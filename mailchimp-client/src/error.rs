@@ -9,6 +9,7 @@ use std::fmt;
 
 use http::Method;
 
+use crate::downloads::DownloadError;
 use crate::problem::Problem;
 use crate::transport::{TransportError, TransportErrorKind};
 
@@ -46,6 +47,9 @@ pub enum Error {
     /// The result archive of a batch is broken, hostile or too large.
     #[error(transparent)]
     Archive(#[from] Box<ArchiveError>),
+    /// A file on another host did not come, or not as it should.
+    #[error(transparent)]
+    Download(#[from] Box<DownloadError>),
     /// A batch did not finish, or had no results to fetch, in the time allowed.
     #[error(transparent)]
     BatchNotReady(#[from] Box<BatchNotReady>),
@@ -123,6 +127,7 @@ impl Error {
         match self {
             Self::Api(error) => error.retries_spent,
             Self::Transport(failure) => failure.retries_spent,
+            Self::Download(error) => error.retries_spent,
             _ => false,
         }
     }
@@ -362,7 +367,7 @@ pub enum ArchiveProblem {
     Content,
     /// More bytes or files than allowed.
     TooLarge,
-    /// The link is not https, or not a URL at all.
+    /// The link is not https, not a URL at all, or leads to a host that is not public.
     Link,
 }
 
@@ -376,7 +381,7 @@ impl fmt::Display for ArchiveProblem {
             Self::EntryKind => "an entry is neither a file nor a directory",
             Self::Content => "a file is not an array of results",
             Self::TooLarge => "it unpacks to more than is allowed",
-            Self::Link => "its address is not an https address",
+            Self::Link => "its address is not a public https address",
         })
     }
 }

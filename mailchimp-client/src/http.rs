@@ -1,6 +1,6 @@
 //! One request, with its limits: slot, time-out, size, and the only retry loop of the crate.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,7 +9,7 @@ use futures::StreamExt;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{
@@ -22,7 +22,9 @@ use crate::path::Path;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::retry::{Cause, RetryBudget, RetryPolicy};
-use crate::transport::{BodyStream, Transport, TransportError, TransportErrorKind};
+use crate::transport::{
+    BodyStream, ReqwestTransport, Transport, TransportError, TransportErrorKind, TransportResponse,
+};
 
 /// How much of an error's body is read: a problem document is far smaller.
 const ERROR_BODY_LIMIT: u64 = 256 * 1024;
@@ -32,6 +34,9 @@ const LARGEST_RESERVATION: u64 = 4 * 1024 * 1024;
 /// What all clones of a client share, apart from the retry policy.
 pub(crate) struct Wire {
     pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) downloads: OnceLock<Arc<dyn Transport>>,
+    /// Links may lead to this machine.
+    pub(crate) loopback_links: bool,
     pub(crate) limiter: Limiter,
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) budget: RetryBudget,
@@ -291,47 +296,14 @@ impl Wire {
         Ok(result)
     }
 
-    /// Opens a link that is not Mailchimp's API: without the credential, and without a slot, as
-    /// it takes none of Mailchimp's connections. The body is left to be read.
-    pub(crate) async fn download(
-        &self,
-        link: Uri,
-        operation: &Operation,
-    ) -> Result<BodyStream, Failure> {
-        let mut request = Request::new(Bytes::new());
-        *request.uri_mut() = link;
-        request
-            .headers_mut()
-            .insert(USER_AGENT, self.user_agent.clone());
-        let started = Instant::now();
-        let result = match timeout(self.timeout, self.transport.send(request)).await {
-            Ok(Ok(response)) if response.status.is_success() => {
-                Ok((response.status.as_u16(), response.body))
-            }
-            Ok(Ok(response)) => Err(Failure::Status {
-                status: response.status.as_u16(),
-                problem: None,
-                meta: meta(response.status, &response.headers, 0),
-                retry_after: None,
-            }),
-            Ok(Err(error)) => Err(Failure::Transport(error)),
-            Err(_) => Err(Failure::Transport(TransportError::new(
-                TransportErrorKind::Timeout,
-            ))),
-        };
-        self.hooks.on_request(&RequestEvent {
-            method: operation.method(),
-            path: operation.template(),
-            attempt: 1,
-            outcome: match &result {
-                Ok((status, _)) => Outcome::Status(*status),
-                Err(failure) => failure.outcome(),
-            },
-            elapsed: started.elapsed(),
-            response_bytes: 0,
-            limit: self.limiter.limit(),
-        });
-        result.map(|(_, body)| body)
+    /// What opens links to other hosts; made when the first one is opened.
+    pub(crate) fn download_transport(&self) -> Result<&Arc<dyn Transport>, TransportError> {
+        if let Some(transport) = self.downloads.get() {
+            return Ok(transport);
+        }
+        let made = ReqwestTransport::for_downloads(self.loopback_links)
+            .map_err(|error| TransportError::new(TransportErrorKind::Connect).with_source(error))?;
+        Ok(self.downloads.get_or_init(|| Arc::new(made)))
     }
 
     fn request(&self, call: &Call<'_>) -> Result<Request<Bytes>> {
@@ -381,6 +353,16 @@ impl Wire {
             meta,
             retry_after,
         })
+    }
+}
+
+/// What an answer that is no success says, without its body.
+pub(crate) fn refusal(response: &TransportResponse) -> Failure {
+    Failure::Status {
+        status: response.status.as_u16(),
+        problem: None,
+        meta: meta(response.status, &response.headers, 0),
+        retry_after: None,
     }
 }
 

@@ -11,6 +11,7 @@ use futures::{Stream, StreamExt};
 use http::{HeaderMap, Request, StatusCode};
 use url::Url;
 
+use crate::downloads::AllowedAddresses;
 use crate::error::{Error, Result};
 
 /// A body as it arrives, already free of any `Content-Encoding`.
@@ -171,6 +172,16 @@ impl ReqwestTransport {
         let proxy = reqwest::Proxy::https(proxy)
             .map_err(|_| Error::configuration("proxy", "it is not the URL of an http proxy"))?;
         Self::build(Self::settings().proxy(proxy))
+    }
+
+    /// A transport for links out of answers: connects to public addresses alone, or to this
+    /// machine where that is allowed, and leaves bodies as they are.
+    pub(crate) fn for_downloads(loopback: bool) -> Result<Self> {
+        Self::build(
+            Self::settings()
+                .no_gzip()
+                .dns_resolver(AllowedAddresses { loopback }),
+        )
     }
 
     fn settings() -> reqwest::ClientBuilder {

@@ -5,18 +5,18 @@ use std::fmt;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
+use http::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
-use url::Url;
 
 use super::archive::{ArchiveLimits, ArchiveReader, STEP};
 use super::{Batch, BatchStatus, not_ready};
 use crate::client::Client;
-use crate::config::is_safe_for_secrets;
+use crate::downloads::{Ask, Link, Unopened};
 use crate::error::{ArchiveError, ArchiveProblem, Error, Operation, Result};
 use crate::field::Field;
-use crate::http::{Failure, Tries};
+use crate::http::{Failure, Tries, refusal};
 use crate::path::Path;
 use crate::query::Query;
 use crate::retry::Cause;
@@ -156,20 +156,25 @@ impl Results {
         let Some(link) = batch.response_body_url.value() else {
             return Ok(Err(Setback::NoLink));
         };
-        let link = Url::parse(link).map_err(|_| refused(ArchiveProblem::Link))?;
-        // Plain http is for a simulated API on this machine, never because an answer says so.
-        if link.scheme() != "https"
-            && !(is_safe_for_secrets(&link) && self.client.wire().base_url.starts_with("http:"))
-        {
-            return Err(refused(ArchiveProblem::Link));
-        }
-        let uri = link
-            .as_str()
-            .parse()
-            .map_err(|_| refused(ArchiveProblem::Link))?;
-        let opened = self.client.wire().download(uri, &operation()).await;
-        Ok(opened.map_err(Setback::Transfer).map(|body| Download {
-            body,
+        let wire = self.client.wire();
+        let link =
+            Link::parse(link, wire.loopback_links).map_err(|_| refused(ArchiveProblem::Link))?;
+        let ask = Ask {
+            operation: &operation(),
+            headers: HeaderMap::new(),
+            redirects: 0,
+            patience: wire.timeout,
+        };
+        let response = match wire.open(&link, &ask).await {
+            Ok(response) if response.status.is_success() => response,
+            Ok(response) => return Ok(Err(Setback::Transfer(refusal(&response)))),
+            Err(Unopened::Refused(_)) => return Err(refused(ArchiveProblem::Link)),
+            Err(Unopened::Failed(error)) => {
+                return Ok(Err(Setback::Transfer(Failure::Transport(error))));
+            }
+        };
+        Ok(Ok(Download {
+            body: response.body,
             chunk: Bytes::new(),
             reader: ArchiveReader::new(self.limits),
             ready: VecDeque::new(),

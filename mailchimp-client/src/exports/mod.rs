@@ -106,7 +106,7 @@ record! {
         /// Size of what is in it, in bytes and before compression: not the size of the zip.
         size_in_bytes: u64,
         /// Signed link to the zip, for anyone who has it, valid for 90 days; blank before it is
-        /// there. Another host than the API's: see `Client::download`.
+        /// there. Another host than the API's: see [`Client::download`].
         download_url: String,
     }
 }

@@ -30,7 +30,7 @@ impl Files {
 
     object! {
         "/file-manager/files/{file_id}" (file_id: u64): StoredFile,
-        /// One file. Its bytes are at [`StoredFile::full_size_url`]: see `Client::download`.
+        /// One file. Its bytes are at [`StoredFile::full_size_url`]: see [`Client::download`].
         get
     }
 
@@ -124,7 +124,7 @@ record! {
         /// Its name.
         name: String,
         /// Where it is, for anyone who has the address. Another host than the API's: the
-        /// credential must not go there, and `Client::download` does not send it.
+        /// credential must not go there, and [`Client::download`] does not send it.
         full_size_url: String,
         /// Where a small picture of it is.
         thumbnail_url: String,

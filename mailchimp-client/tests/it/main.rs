@@ -3,6 +3,7 @@
 
 mod archives;
 mod configuration;
+mod downloads;
 mod endpoints;
 mod errors;
 mod hostile;

@@ -90,6 +90,15 @@ impl Reply {
         }
         self
     }
+
+    /// With this header in place of the one there is.
+    pub(crate) fn replaced(mut self, name: &'static str, value: &str) -> Self {
+        if let Self::Answer { headers, .. } = &mut self {
+            headers.retain(|(known, _)| *known != name);
+            headers.push((name, value.into()));
+        }
+        self
+    }
 }
 
 /// A request as it reached the transport.
