@@ -1,4 +1,4 @@
-//! The least that can be done: fetch the same pages by offset over ten connections and throw them away.
+//! The least that can be done: fetch the same pages by offset and throw them away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,12 +6,17 @@ use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 
-/// Time to download this many pages. Loses members when the audience changes meanwhile; here it stands still.
-pub(crate) async fn download(base_url: &str, pages: u64) -> anyhow::Result<Duration> {
+/// Time to download this many pages over so many connections, each asking for its next page as soon as one is whole.
+/// Loses members when the audience changes meanwhile; here it stands still.
+pub(crate) async fn download(
+    base_url: &str,
+    pages: u64,
+    connections: usize,
+) -> anyhow::Result<Duration> {
     let client = reqwest::Client::builder().build()?;
     let next = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
-    let connections = (0..10).map(|_| {
+    let connections = (0..connections).map(|_| {
         let (client, next) = (client.clone(), next.clone());
         async move {
             loop {

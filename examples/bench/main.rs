@@ -5,8 +5,8 @@
 //!
 //! The simulators run in this process and the importer in its own (`sync-cli run --once`, from the same target folder), so
 //! that time, memory and processor time of the importer are its own. Every time is a ratio to something taken in the same
-//! process on the same machine: to the ideal (requests × latency ÷ connections), and to a bare download of the same
-//! members by offset, which does nothing with what it gets.
+//! process on the same machine: to the ideal (requests × latency ÷ connections), and to bare downloads of the same members by
+//! offset, which do nothing with what they get: one connection with its pages back to back, and ten at once.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -33,7 +33,7 @@ const LIST: &str = "57afe96172";
 /// Rows of the largest page that Mailchimp gives.
 const PAGE: u64 = 1000;
 /// Connections that Mailchimp allows to a user.
-const CONNECTIONS: f64 = 10.0;
+const CONNECTIONS: usize = 10;
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -52,7 +52,7 @@ struct Arguments {
     /// Also take a second run, with nothing changed.
     #[arg(long)]
     again: bool,
-    /// Also take a bare download, for the ratio to it.
+    /// Also take two bare downloads, for the ratios to them: over one connection, and over ten.
     #[arg(long)]
     bare: bool,
     /// The importer's binary. Default: `sync-cli` in the folder this benchmark was built into.
@@ -151,9 +151,13 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     };
 
     let pages = u64::from(arguments.members).div_ceil(PAGE);
-    let ideal = latency.mul_f64(pages as f64 / CONNECTIONS);
+    let ideal = latency.mul_f64(pages as f64 / CONNECTIONS as f64);
     let bare = if arguments.bare {
-        Some(bare::download(&importer.mailchimp, pages).await?)
+        let from = &importer.mailchimp;
+        Some([
+            bare::download(from, pages, 1).await?,
+            bare::download(from, pages, CONNECTIONS).await?,
+        ])
     } else {
         None
     };
@@ -172,7 +176,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             "seconds": round(taken.elapsed.as_secs_f64()),
             "records_per_second": (f64::from(arguments.members) / taken.elapsed.as_secs_f64()).round(),
             "ideal_over_time": ratio(ideal, taken.elapsed),
-            "bare_over_time": bare.map(|bare| ratio(bare, taken.elapsed)),
+            "bare_sequential_over_time": bare.map(|[one, _]| ratio(one, taken.elapsed)),
+            "bare_ten_over_time": bare.map(|[_, ten]| ratio(ten, taken.elapsed)),
             "mailchimp_requests": stats.total(),
             "requests_over_pages": round(stats.total() as f64 / pages as f64),
             "throttled": stats.throttled,
