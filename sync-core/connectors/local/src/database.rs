@@ -2,15 +2,16 @@
 //!
 //! One `SQLite` file in WAL mode. Each commit of an import is one transaction, synced to the disk before it is reported
 //! (`synchronous=FULL`): in WAL mode `NORMAL` may lose the last transactions at a power cut, and a commit that was
-//! reported stays. Keys are digests, so the changes of one large commit touch nearly every page of the ledger, and each of
-//! them passes through the WAL; it is cut back after such a commit, so that file and WAL together stay below 100 MB for a
-//! million entries (`examples/ledger_cost.rs` measures it).
+//! reported stays. The ledger is kept in [`segments`]; a commit that merges large ones passes them through the WAL, which is
+//! cut back afterwards, so that file and WAL together stay below 100 MB for a million entries (`examples/ledger_cost.rs`
+//! measures it).
 //!
-//! Marks of a search for removals need none of this: they live in a second file without sync, thrown away at the start.
+//! Marks of a search for removals need no durability: they live in a second file without sync, thrown away at the start.
 
 mod history;
 mod imports;
 mod ledger;
+mod segments;
 
 use std::fs;
 use std::io;
@@ -23,6 +24,7 @@ use rusqlite::{Connection, OpenFlags};
 use sync_core::{Error, ErrorKind, Key, Result};
 
 pub(crate) use self::imports::LatestTimestamp;
+use self::ledger::Trees;
 use crate::error::{from_io, from_sqlite};
 use crate::state_file::private_file;
 
@@ -32,7 +34,7 @@ const MARKS: &str = "sweep.db";
 /// Marks a file as ours (`PRAGMA application_id`): "mcom".
 const APPLICATION: i32 = 0x6d63_6f6d;
 /// What this version reads and writes (`PRAGMA user_version`). A new one comes with a step in [`migrate`].
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 const SCHEMA: &str = "
     -- One row for each import that was ever committed, moved or edited. The row outlives a reset, so that a revision is
@@ -47,13 +49,6 @@ const SCHEMA: &str = "
         pending INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
     CREATE TABLE scopes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-    CREATE TABLE ledger (
-        scope INTEGER NOT NULL,
-        key BLOB NOT NULL,
-        fingerprint INTEGER NOT NULL,
-        note BLOB NOT NULL,
-        PRIMARY KEY (scope, key)
-    ) WITHOUT ROWID;
     CREATE TABLE rejected (
         import TEXT NOT NULL,
         key BLOB NOT NULL,
@@ -73,6 +68,10 @@ const SCHEMA: &str = "
 
 /// How long to wait for a reader that holds the file, such as a backup.
 const BUSY: Duration = Duration::from_secs(10);
+/// What the library keeps of the files in memory, in kilobytes.
+const CACHE: u32 = 4000;
+/// Prepared statements to keep: more than there are.
+const STATEMENTS: usize = 64;
 /// Cut the WAL back to nothing when it is larger after a commit.
 const LARGEST_WAL: u64 = 4 * 1024 * 1024;
 
@@ -80,6 +79,9 @@ const LARGEST_WAL: u64 = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Database {
     connection: Connection,
+    trees: Trees,
+    /// Whether another process may change the file.
+    shared: bool,
     dir: PathBuf,
 }
 
@@ -106,18 +108,21 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
         connection.busy_timeout(BUSY).map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         check_ours(&connection, dir)?;
         connection
-            .execute_batch(
+            .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = FULL;
-                 PRAGMA cache_size = -10000;",
-            )
+                 PRAGMA cache_size = -{CACHE};"
+            ))
             .map_err(failed)?;
         migrate(&mut connection).map_err(failed)?;
         attach_marks(&connection, &marks).map_err(failed)?;
         Ok(Self {
             connection,
+            trees: Trees::in_schema("main"),
+            shared: false,
             dir: dir.to_owned(),
         })
     }
@@ -126,10 +131,10 @@ impl Database {
     /// place for marks: a search for removals belongs to the process that writes.
     pub(crate) fn read_only(dir: &Path) -> Result<Self> {
         let path = dir.join(DATABASE);
+        let failed = |cause| from_sqlite("open state.db", dir, cause);
         let connection = if fs::metadata(&path).map_or(true, |file| file.len() == 0) {
-            let mut empty = Connection::open_in_memory()
-                .map_err(|cause| from_sqlite("open state.db", dir, cause))?;
-            migrate(&mut empty).map_err(|cause| from_sqlite("open state.db", dir, cause))?;
+            let mut empty = Connection::open_in_memory().map_err(failed)?;
+            migrate(&mut empty).map_err(failed)?;
             empty
         } else {
             connect_reader(&path, OpenFlags::empty(), dir).or_else(|problem| {
@@ -139,8 +144,19 @@ impl Database {
                 connect_reader(Path::new(&uri), OpenFlags::SQLITE_OPEN_URI, dir)
             })?
         };
+        // Nobody has converted it yet, and this process may not: it looks at a copy.
+        let is_old = version_of(&connection).map_err(failed)? < 2;
+        let schema = if is_old { "temp" } else { "main" };
+        if is_old {
+            connection
+                .execute_batch(&segments::tables(schema))
+                .and_then(|()| ledger::take_over_rows(&connection, schema))
+                .map_err(failed)?;
+        }
         Ok(Self {
             connection,
+            trees: Trees::in_schema(schema),
+            shared: true,
             dir: dir.to_owned(),
         })
     }
@@ -152,6 +168,22 @@ impl Database {
         act: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
         act(&mut self.connection).map_err(|cause| from_sqlite(operation, &self.dir, cause))
+    }
+
+    /// The same with what is in memory of the ledger. A failure undoes what `act` changed of both.
+    fn run_on_ledger<T>(
+        &mut self,
+        operation: &'static str,
+        act: impl FnOnce(&mut Connection, &mut Trees) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        if self.shared {
+            self.trees.forget();
+        }
+        let result = act(&mut self.connection, &mut self.trees);
+        if result.is_err() {
+            self.trees.forget();
+        }
+        result.map_err(|cause| from_sqlite(operation, &self.dir, cause))
     }
 
     /// Moves a large WAL into the file, so that both together stay small. Readers are not waited for: the next commit
@@ -225,13 +257,24 @@ fn check_ours(connection: &Connection, dir: &Path) -> Result<()> {
 /// Brings the file to [`SCHEMA_VERSION`], all steps or none.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    let version: i32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let version = version_of(&transaction)?;
     if version < 1 {
         transaction.execute_batch(SCHEMA)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
     }
+    if version < 2 {
+        transaction.execute_batch(&segments::tables("main"))?;
+    }
+    if version == 1 {
+        ledger::take_over_rows(&transaction, "main")?;
+        transaction.execute_batch("DROP TABLE ledger")?;
+    }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
+}
+
+fn version_of(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 fn attach_marks(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
@@ -240,12 +283,13 @@ fn attach_marks(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
         .ok_or_else(|| rusqlite::Error::InvalidPath(path.to_owned()))?;
     connection.execute("ATTACH DATABASE ?1 AS sweep", [name])?;
     // A rollback journal in memory, so that a full disk leaves the file as it was before the call.
-    connection.execute_batch(
+    connection.execute_batch(&format!(
         "PRAGMA sweep.auto_vacuum = FULL;
          PRAGMA sweep.journal_mode = MEMORY;
          PRAGMA sweep.synchronous = OFF;
-         PRAGMA sweep.cache_size = -4000;",
-    )
+         PRAGMA sweep.cache_size = -{CACHE};"
+    ))?;
+    connection.execute_batch(&segments::tables(ledger::MARKS))
 }
 
 /// The stored form of a time: exact.

@@ -116,14 +116,14 @@ impl Database {
         commit: Commit,
         shown: Option<LatestTimestamp>,
     ) -> Result<Option<Revision>> {
-        let revision = self.run("commit", |connection| {
+        let revision = self.run_on_ledger("commit", |connection, trees| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut row = Row::find(&transaction, import)?.unwrap_or_default();
             if row.expected() != expected {
                 return Ok(None);
             }
-            ledger::apply(&transaction, commit.ledger)?;
+            ledger::apply(&transaction, trees, &commit.ledger)?;
             history::clear_rejected(&transaction, import, &commit.cleared)?;
             history::add_rejected(&transaction, import, &commit.rejected)?;
             let complete_until = commit.checkpoint.position.complete_until();
@@ -185,14 +185,16 @@ impl Database {
         what: Reset,
         shown: Option<LatestTimestamp>,
     ) -> Result<()> {
-        self.run("reset", |connection| {
+        self.run_on_ledger("reset", |connection, trees| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let row = Row::find(&transaction, import)?;
             match what {
-                Reset::Fingerprints => ledger::forget_fingerprints(&transaction, &import.scope())?,
+                Reset::Fingerprints => {
+                    ledger::forget_fingerprints(&transaction, trees, &import.scope())?;
+                }
                 Reset::Everything => {
-                    ledger::forget_scope(&transaction, &import.scope())?;
+                    ledger::forget_scope(&transaction, trees, &import.scope())?;
                     history::forget_rejected(&transaction, import)?;
                 }
             }

@@ -1,14 +1,62 @@
 //! The ledger, and the marks of a search for removals in it.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, hash_map};
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension};
 use sync_core::{Key, LedgerChange, LedgerEntry, LedgerKey, Result, Scope};
 
-use super::{Database, count_column, key_column, sql_limit};
+use super::segments::{Entry, Tree, Value, Writer};
+use super::{Database, damaged};
 
-/// The number that stands for a scope in the ledger; `None` if it has never been written to.
+/// Where marks are kept.
+pub(super) const MARKS: &str = "sweep";
+
+/// What is in memory of the segments: true as long as nobody else writes and each transaction with changes is committed.
+#[derive(Debug)]
+pub(super) struct Trees {
+    /// Where the ledger is kept.
+    schema: &'static str,
+    ledger: HashMap<i64, Tree>,
+    marks: HashMap<i64, Tree>,
+}
+
+impl Trees {
+    pub(super) fn in_schema(schema: &'static str) -> Self {
+        Self {
+            schema,
+            ledger: HashMap::new(),
+            marks: HashMap::new(),
+        }
+    }
+
+    /// Everything is read again when it is needed.
+    pub(super) fn forget(&mut self) {
+        self.ledger.clear();
+        self.marks.clear();
+    }
+
+    fn ledger(&mut self, connection: &Connection, scope: i64) -> rusqlite::Result<&mut Tree> {
+        load(&mut self.ledger, connection, self.schema, scope)
+    }
+
+    fn marks(&mut self, connection: &Connection, scope: i64) -> rusqlite::Result<&mut Tree> {
+        load(&mut self.marks, connection, MARKS, scope)
+    }
+}
+
+fn load<'t>(
+    trees: &'t mut HashMap<i64, Tree>,
+    connection: &Connection,
+    schema: &'static str,
+    scope: i64,
+) -> rusqlite::Result<&'t mut Tree> {
+    Ok(match trees.entry(scope) {
+        hash_map::Entry::Occupied(known) => known.into_mut(),
+        hash_map::Entry::Vacant(new) => new.insert(Tree::load(connection, schema, scope)?),
+    })
+}
+
+/// The number that stands for a scope; `None` if it has never been written to.
 fn find_scope(connection: &Connection, scope: &Scope) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT id FROM scopes WHERE name = ?1")?
@@ -23,162 +71,197 @@ fn scope_number(connection: &Connection, scope: &Scope) -> rusqlite::Result<i64>
     Ok(find_scope(connection, scope)?.unwrap_or_default())
 }
 
+/// Compact keys of one scope, sorted, each with the place of what it belongs to.
+type Sorted = Vec<(Vec<u8>, usize)>;
+
+/// The keys of each scope.
+fn by_scope<'a>(places: impl Iterator<Item = &'a LedgerKey>) -> Vec<(&'a Scope, Sorted)> {
+    let mut scopes: Vec<(&Scope, Sorted)> = Vec::new();
+    for (place, at) in places.enumerate() {
+        let key = (at.key.to_compact(), place);
+        match scopes.iter_mut().find(|(scope, _)| **scope == at.scope) {
+            Some((_, keys)) => keys.push(key),
+            None => scopes.push((&at.scope, vec![key])),
+        }
+    }
+    for (_, keys) in &mut scopes {
+        keys.sort_unstable();
+    }
+    scopes
+}
+
 /// Applies changes; of two for one key the later holds.
-pub(super) fn apply(connection: &Connection, changes: Vec<LedgerChange>) -> rusqlite::Result<()> {
-    let mut scopes: HashMap<Scope, i64> = HashMap::new();
-    let mut rows = Vec::with_capacity(changes.len());
-    for LedgerChange { at, entry } in changes {
-        let scope = match scopes.entry(at.scope) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => {
-                let number = scope_number(connection, new.key())?;
-                *new.insert(number)
-            }
-        };
-        rows.push((scope, at.key.to_compact(), entry));
-    }
-    // In the order of the tree, so that each page is visited once. The sort is stable: the later change stays later.
-    rows.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    let mut put = connection.prepare_cached(
-        "INSERT INTO ledger (scope, key, fingerprint, note) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (scope, key) DO UPDATE
-         SET fingerprint = excluded.fingerprint, note = excluded.note",
-    )?;
-    let mut delete =
-        connection.prepare_cached("DELETE FROM ledger WHERE scope = ?1 AND key = ?2")?;
-    for (scope, key, entry) in rows {
-        match entry {
-            Some(entry) => put.execute(params![
-                scope,
+pub(super) fn apply(
+    connection: &Connection,
+    trees: &mut Trees,
+    changes: &[LedgerChange],
+) -> rusqlite::Result<()> {
+    for (scope, mut keys) in by_scope(changes.iter().map(|change| &change.at)) {
+        let number = scope_number(connection, scope)?;
+        // Dropping duplicates keeps the first, and the last is wanted.
+        keys.reverse();
+        keys.dedup_by(|a, b| a.0 == b.0);
+        let entries = keys.iter().rev().map(|(key, place)| {
+            let entry = changes.get(*place).and_then(|change| change.entry.as_ref());
+            Entry {
                 key,
-                entry.fingerprint.cast_signed(),
-                &*entry.note
-            ])?,
-            None => delete.execute(params![scope, key])?,
-        };
+                value: entry.map(|entry| Value {
+                    fingerprint: entry.fingerprint,
+                    note: &entry.note,
+                }),
+            }
+        });
+        trees
+            .ledger(connection, number)?
+            .append(connection, entries)?;
     }
     Ok(())
 }
 
-pub(super) fn forget_fingerprints(connection: &Connection, scope: &Scope) -> rusqlite::Result<()> {
+/// Moves the rows that version 1 kept in a table of the main file to segments in `schema`.
+pub(super) fn take_over_rows(
+    connection: &Connection,
+    schema: &'static str,
+) -> rusqlite::Result<()> {
+    let scopes: Vec<(i64, i64)> = connection
+        .prepare("SELECT scope, count(*) FROM main.ledger GROUP BY scope")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut select = connection
+        .prepare("SELECT key, fingerprint, note FROM main.ledger WHERE scope = ?1 ORDER BY key")?;
+    for (scope, count) in scopes {
+        let mut writer = Writer::new(connection, schema, count.unsigned_abs())?;
+        let mut rows = select.query([scope])?;
+        while let Some(row) = rows.next()? {
+            writer.push(&Entry {
+                key: row.get_ref(0)?.as_blob()?,
+                value: Some(Value {
+                    fingerprint: row.get::<_, i64>(1)?.cast_unsigned(),
+                    note: row.get_ref(2)?.as_blob()?,
+                }),
+            })?;
+        }
+        writer.finish(scope)?;
+    }
+    Ok(())
+}
+
+pub(super) fn forget_fingerprints(
+    connection: &Connection,
+    trees: &mut Trees,
+    scope: &Scope,
+) -> rusqlite::Result<()> {
     if let Some(number) = find_scope(connection, scope)? {
-        connection.execute(
-            "UPDATE ledger SET fingerprint = 0 WHERE scope = ?1",
-            [number],
-        )?;
+        trees
+            .ledger(connection, number)?
+            .forget_fingerprints(connection)?;
     }
     Ok(())
 }
 
-pub(super) fn forget_scope(connection: &Connection, scope: &Scope) -> rusqlite::Result<()> {
+pub(super) fn forget_scope(
+    connection: &Connection,
+    trees: &mut Trees,
+    scope: &Scope,
+) -> rusqlite::Result<()> {
     if let Some(number) = find_scope(connection, scope)? {
-        connection.execute("DELETE FROM ledger WHERE scope = ?1", [number])?;
-        drop_marks(connection, number)?;
+        trees.ledger(connection, number)?.clear(connection)?;
+        trees.marks(connection, number)?.clear(connection)?;
     }
     Ok(())
 }
 
-/// The table of a scope's marks. One for each scope, so that ending a search is dropping a table.
-fn marks(number: i64) -> String {
-    format!("sweep.seen_{number}")
-}
-
-fn drop_marks(connection: &Connection, number: i64) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!("DROP TABLE IF EXISTS {}", marks(number)))
-}
-
-fn create_marks(connection: &Connection, number: i64) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!(
-        "CREATE TABLE IF NOT EXISTS {} (key BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID",
-        marks(number)
-    ))
-}
-
-/// Ledger rows of a scope (`?1`) without a mark, as `FROM … WHERE …`. Makes sure that there is a table to look into.
-fn unmarked(connection: &Connection, number: i64) -> rusqlite::Result<String> {
-    create_marks(connection, number)?;
-    let marks = marks(number);
-    Ok(format!(
-        "FROM ledger WHERE scope = ?1
-         AND NOT EXISTS (SELECT 1 FROM {marks} AS seen WHERE seen.key = ledger.key)"
-    ))
+/// Calls `take` with the key of each entry that has no mark, in order, from the first one after `after`, as long as it
+/// returns `true`.
+fn each_unmarked(
+    connection: &Connection,
+    trees: &mut Trees,
+    scope: &Scope,
+    after: Option<&Key>,
+    mut take: impl FnMut(&[u8]) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<()> {
+    let Some(scope) = find_scope(connection, scope)? else {
+        return Ok(());
+    };
+    let after = after.map(Key::to_compact);
+    let after = after.as_deref();
+    let mut entries = trees.ledger(connection, scope)?.walk(connection, after)?;
+    let mut marks = trees.marks(connection, scope)?.walk(connection, after)?;
+    let mut mark = marks.next()?;
+    while let Some(entry) = entries.next()? {
+        while mark.is_some_and(|mark| mark.key < entry.key) {
+            mark = marks.next()?;
+        }
+        let marked = mark.is_some_and(|mark| mark.key == entry.key);
+        if entry.value.is_some() && !marked && !take(entry.key)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl Database {
     pub(crate) fn ledger(&mut self, at: &[LedgerKey]) -> Result<Vec<Option<LedgerEntry>>> {
-        self.run("read ledger", |connection| {
+        self.run_on_ledger("read ledger", |connection, trees| {
             // One view of the store for all keys.
             let transaction = connection.transaction()?;
-            let mut scopes: HashMap<&Scope, Option<i64>> = HashMap::new();
-            let mut wanted = Vec::with_capacity(at.len());
-            for (place, at) in at.iter().enumerate() {
-                let scope = match scopes.entry(&at.scope) {
-                    Entry::Occupied(known) => *known.get(),
-                    Entry::Vacant(new) => *new.insert(find_scope(&transaction, &at.scope)?),
-                };
-                if let Some(scope) = scope {
-                    wanted.push((scope, at.key.to_compact(), place));
-                }
-            }
-            // In the order of the tree, so that each page is visited once.
-            wanted.sort_unstable();
             let mut found = vec![None; at.len()];
-            let mut get = transaction.prepare_cached(
-                "SELECT fingerprint, note FROM ledger WHERE scope = ?1 AND key = ?2",
-            )?;
-            for (scope, key, place) in wanted {
-                let entry = get
-                    .query_row(params![scope, key], |row| {
-                        Ok(LedgerEntry {
-                            fingerprint: row.get::<_, i64>(0)?.cast_unsigned(),
-                            note: row.get_ref(1)?.as_blob()?.into(),
-                        })
-                    })
-                    .optional()?;
-                if let Some(slot) = found.get_mut(place) {
-                    *slot = entry;
-                }
+            for (scope, keys) in by_scope(at.iter()) {
+                let Some(number) = find_scope(&transaction, scope)? else {
+                    continue;
+                };
+                let compact: Vec<&[u8]> = keys.iter().map(|(key, _)| &key[..]).collect();
+                let tree = trees.ledger(&transaction, number)?;
+                tree.get(&transaction, &compact, |index, value| {
+                    let place = keys.get(index).map(|(_, place)| *place);
+                    if let Some(slot) = place.and_then(|place| found.get_mut(place)) {
+                        *slot = Some(LedgerEntry {
+                            fingerprint: value.fingerprint,
+                            note: value.note.into(),
+                        });
+                    }
+                })?;
             }
             Ok(found)
         })
     }
 
     pub(crate) fn ledger_len(&mut self, scope: &Scope) -> Result<u64> {
-        self.run("count ledger", |connection| {
-            let Some(number) = find_scope(connection, scope)? else {
+        self.run_on_ledger("count ledger", |connection, trees| {
+            let transaction = connection.transaction()?;
+            let Some(number) = find_scope(&transaction, scope)? else {
                 return Ok(0);
             };
-            connection
-                .prepare_cached("SELECT count(*) FROM ledger WHERE scope = ?1")?
-                .query_row([number], count_column)
+            trees.ledger(&transaction, number)?.len(&transaction)
         })
     }
 
     pub(crate) fn begin_sweep(&mut self, scope: &Scope) -> Result<()> {
-        self.run("begin sweep", |connection| {
-            let number = scope_number(connection, scope)?;
-            drop_marks(connection, number)?;
-            create_marks(connection, number)
+        self.run_on_ledger("begin sweep", |connection, trees| {
+            let transaction = connection.transaction()?;
+            let number = scope_number(&transaction, scope)?;
+            trees.marks(&transaction, number)?.clear(&transaction)?;
+            transaction.commit()
         })
     }
 
     pub(crate) fn mark_seen(&mut self, scope: &Scope, keys: &[Key]) -> Result<()> {
-        self.run("mark seen keys", |connection| {
-            let number = scope_number(connection, scope)?;
-            create_marks(connection, number)?;
+        self.run_on_ledger("mark seen keys", |connection, trees| {
+            let transaction = connection.transaction()?;
+            let number = scope_number(&transaction, scope)?;
             let mut compact: Vec<Vec<u8>> = keys.iter().map(Key::to_compact).collect();
             compact.sort_unstable();
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-            {
-                let mut mark = transaction.prepare_cached(&format!(
-                    "INSERT OR IGNORE INTO {} (key) VALUES (?1)",
-                    marks(number)
-                ))?;
-                for key in compact {
-                    mark.execute([key])?;
-                }
-            }
+            compact.dedup();
+            let marks = compact.iter().map(|key| Entry {
+                key,
+                value: Some(Value {
+                    fingerprint: 0,
+                    note: &[],
+                }),
+            });
+            trees
+                .marks(&transaction, number)?
+                .append(&transaction, marks)?;
             transaction.commit()
         })
     }
@@ -189,43 +272,38 @@ impl Database {
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<Key>> {
-        self.run("list unseen keys", |connection| {
-            let Some(number) = find_scope(connection, scope)? else {
-                return Ok(Vec::new());
-            };
-            let unmarked = unmarked(connection, number)?;
-            // Every key is after nothing, also the empty one.
-            let after = after.map(Key::to_compact);
-            let behind = if after.is_some() {
-                "key > ?2"
-            } else {
-                "?2 IS NULL"
-            };
-            let sql = format!("SELECT key {unmarked} AND {behind} ORDER BY key LIMIT ?3");
-            connection
-                .prepare_cached(&sql)?
-                .query_map(params![number, after, sql_limit(limit)], |row| {
-                    key_column(row, 0)
-                })?
-                .collect()
+        self.run_on_ledger("list unseen keys", |connection, trees| {
+            let mut unseen = Vec::new();
+            if limit == 0 {
+                return Ok(unseen);
+            }
+            each_unmarked(connection, trees, scope, after, |key| {
+                let key = Key::from_compact(key).ok_or_else(|| damaged(0, "not a compact key"))?;
+                unseen.push(key);
+                Ok(unseen.len() < limit)
+            })?;
+            Ok(unseen)
         })
     }
 
     pub(crate) fn unseen_len(&mut self, scope: &Scope) -> Result<u64> {
-        self.run("count unseen keys", |connection| {
-            let Some(number) = find_scope(connection, scope)? else {
-                return Ok(0);
-            };
-            let unmarked = unmarked(connection, number)?;
-            connection
-                .prepare_cached(&format!("SELECT count(*) {unmarked}"))?
-                .query_row([number], count_column)
+        self.run_on_ledger("count unseen keys", |connection, trees| {
+            let mut unseen = 0;
+            each_unmarked(connection, trees, scope, None, |_| {
+                unseen += 1;
+                Ok(true)
+            })?;
+            Ok(unseen)
         })
     }
 
     pub(crate) fn end_sweep(&mut self, scope: &Scope) -> Result<()> {
-        self.run("end sweep", |connection| {
-            find_scope(connection, scope)?.map_or(Ok(()), |number| drop_marks(connection, number))
+        self.run_on_ledger("end sweep", |connection, trees| {
+            let transaction = connection.transaction()?;
+            if let Some(number) = find_scope(&transaction, scope)? {
+                trees.marks(&transaction, number)?.clear(&transaction)?;
+            }
+            transaction.commit()
         })
     }
 }

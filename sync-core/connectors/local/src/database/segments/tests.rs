@@ -1,0 +1,205 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+type Model = BTreeMap<Vec<u8>, (u64, Vec<u8>)>;
+type Change = (Vec<u8>, Option<(u64, Vec<u8>)>);
+
+fn database() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(&tables("main")).unwrap();
+    connection
+}
+
+fn tree(connection: &Connection) -> Tree {
+    Tree::load(connection, "main", 1).unwrap()
+}
+
+fn append(
+    connection: &Connection,
+    tree: &mut Tree,
+    changes: &BTreeMap<Vec<u8>, Option<(u64, Vec<u8>)>>,
+) {
+    let entries = changes.iter().map(|(key, value)| Entry {
+        key,
+        value: value.as_ref().map(|(fingerprint, note)| Value {
+            fingerprint: *fingerprint,
+            note,
+        }),
+    });
+    tree.append(connection, entries).unwrap();
+}
+
+fn all(connection: &Connection, tree: &Tree, after: Option<&[u8]>) -> Model {
+    let mut walk = tree.walk(connection, after).unwrap();
+    let mut found = Model::new();
+    let mut last: Option<Vec<u8>> = None;
+    while let Some(entry) = walk.next().unwrap() {
+        assert!(
+            last.as_deref().is_none_or(|last| last < entry.key),
+            "in order"
+        );
+        last = Some(entry.key.to_vec());
+        if let Some(value) = entry.value {
+            found.insert(entry.key.to_vec(), (value.fingerprint, value.note.to_vec()));
+        }
+    }
+    found
+}
+
+fn count(connection: &Connection, what: &str) -> i64 {
+    let sql = format!("SELECT {what}");
+    connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
+fn assert_holds(connection: &Connection, tree: &Tree, model: &Model, asked: &[Vec<u8>]) {
+    assert_eq!(&all(connection, tree, None), model);
+    assert_eq!(tree.len(connection).unwrap(), model.len() as u64);
+    let mut keys: Vec<&[u8]> = asked
+        .iter()
+        .chain(model.keys())
+        .map(|key| &key[..])
+        .collect();
+    keys.sort_unstable();
+    let mut found = vec![None; keys.len()];
+    tree.get(connection, &keys, |place, value| {
+        found[place] = Some((value.fingerprint, value.note.to_vec()));
+    })
+    .unwrap();
+    for (key, found) in keys.iter().zip(&found) {
+        assert_eq!(found.as_ref(), model.get(*key));
+    }
+    if let Some(after) = asked.first() {
+        let behind = (
+            std::ops::Bound::Excluded(after.clone()),
+            std::ops::Bound::Unbounded,
+        );
+        let expected: Model = model
+            .range(behind)
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        assert_eq!(all(connection, tree, Some(after)), expected);
+    }
+    assert_eq!(
+        count(connection, "count(*) FROM blocks"),
+        count(connection, "coalesce(sum(blocks), 0) FROM segments"),
+        "no block is left over"
+    );
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let key = proptest::collection::vec(0..4_u8, 0..4);
+    let note = prop_oneof![
+        9 => proptest::collection::vec(any::<u8>(), 0..20),
+        1 => Just(vec![7; 5000]),
+    ];
+    proptest::collection::vec(
+        (key, proptest::option::weighted(0.7, (any::<u64>(), note))),
+        0..12,
+    )
+}
+
+proptest! {
+    #[test]
+    fn segments_are_a_map(commits in proptest::collection::vec(changes(), 0..25), asked in changes()) {
+        let connection = database();
+        let mut kept = tree(&connection);
+        let mut model = Model::new();
+        for commit in commits {
+            for (key, value) in &commit {
+                match value {
+                    Some(value) => model.insert(key.clone(), value.clone()),
+                    None => model.remove(key),
+                };
+            }
+            append(&connection, &mut kept, &commit.into_iter().collect());
+        }
+        let asked: Vec<_> = asked.into_iter().map(|(key, _)| key).collect();
+        assert_holds(&connection, &kept, &model, &asked);
+        assert_holds(&connection, &tree(&connection), &model, &asked);
+
+        kept.forget_fingerprints(&connection).unwrap();
+        for value in model.values_mut() {
+            value.0 = 0;
+        }
+        assert_holds(&connection, &kept, &model, &asked);
+        assert_holds(&connection, &tree(&connection), &model, &asked);
+
+        kept.clear(&connection).unwrap();
+        assert_holds(&connection, &kept, &Model::new(), &asked);
+        prop_assert_eq!(count(&connection, "count(*) FROM segments"), 0);
+    }
+}
+
+fn mixed(n: u64) -> Vec<u8> {
+    let spread = filter::hash(&n.to_le_bytes());
+    [spread.to_be_bytes(), n.to_be_bytes()].concat()
+}
+
+#[test]
+fn many_commits_make_few_segments_and_write_each_entry_a_few_times() {
+    let connection = database();
+    connection
+        .execute_batch(
+            "CREATE TABLE written (bytes INTEGER);
+             CREATE TRIGGER block AFTER INSERT ON blocks
+             BEGIN INSERT INTO written VALUES (length(new.data)); END;",
+        )
+        .unwrap();
+    let mut tree = tree(&connection);
+    for commit in 0..200_u64 {
+        let entries = (0..500).map(|n| (mixed(commit * 500 + n), Some((n, vec![]))));
+        append(&connection, &mut tree, &entries.collect());
+        assert!(
+            tree.segments.len() <= 12,
+            "{} segments",
+            tree.segments.len()
+        );
+    }
+    assert_eq!(tree.len(&connection).unwrap(), 100_000);
+    let stored = count(&connection, "sum(length(data)) FROM blocks");
+    let written = count(&connection, "sum(bytes) FROM written");
+    assert!(
+        written <= 6 * stored,
+        "{written} bytes written for {stored}"
+    );
+}
+
+#[test]
+fn small_commits_do_not_rewrite_the_rest() {
+    let from = |lengths: &[u64]| first_to_merge(lengths.iter().copied());
+    assert_eq!(from(&[]), 0);
+    assert_eq!(from(&[5]), 1);
+    assert_eq!(from(&[1_000_000, 1, 1, 1]), 4);
+    assert_eq!(from(&[1_000_000, 1, 1, 1, 1]), 1);
+    assert_eq!(from(&[1_000_000, 999, 1]), 1);
+    assert_eq!(from(&[20_000; 3]), 3);
+    assert_eq!(from(&[20_000; 4]), 0);
+    assert_eq!(from(&[80_000, 80_000, 20_000, 20_000, 20_000, 20_000]), 2);
+    assert_eq!(
+        from(&[80_000, 80_000, 80_000, 20_000, 20_000, 20_000, 20_000]),
+        0
+    );
+}
+
+#[test]
+fn a_damaged_block_is_an_error() {
+    let connection = database();
+    let mut kept = tree(&connection);
+    append(
+        &connection,
+        &mut kept,
+        &[(vec![1; 9], Some((1, vec![2])))].into(),
+    );
+    connection
+        .execute("UPDATE blocks SET data = x'05'", [])
+        .unwrap();
+    assert!(kept.get(&connection, &[&[1; 9]], |_, _| {}).is_err());
+    assert!(kept.walk(&connection, None).is_err());
+    connection
+        .execute("UPDATE segments SET filter = x'05'", [])
+        .unwrap();
+    assert!(Tree::load(&connection, "main", 1).is_err());
+}
