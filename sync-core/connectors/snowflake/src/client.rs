@@ -1,0 +1,484 @@
+//! A session at Snowflake, and the statements it runs: the protocol that Snowflake's own drivers speak.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sync_core::Clock;
+use tokio::sync::Mutex;
+
+use crate::answer::{Answer, Envelope, ResultRow};
+use crate::error::{ClientError, Result};
+use crate::identifier::Identifier;
+use crate::key_pair::KeyPair;
+use crate::settings::{Credential, Names, SnowflakeSettings};
+use crate::transport::{Request, RetryPolicy, Transport};
+
+/// The statement still runs; ask again.
+const IN_PROGRESS: [&str; 2] = ["333333", "333334"];
+/// The session's token is too old and can be renewed; the session goes on.
+const EXPIRED: &str = "390112";
+/// The session, or what would renew it, is gone: no token found, unknown, ended, master token absent, old, unknown.
+const GONE: [&str; 7] = [
+    "390103", "390104", "390110", "390111", "390113", "390114", "390115",
+];
+
+/// Runs statements in one session, which it makes when it is needed.
+pub(crate) struct Client {
+    transport: Transport,
+    clock: Arc<dyn Clock>,
+    login: Login,
+    session: Mutex<Sessions>,
+}
+
+struct Login {
+    account: String,
+    user: String,
+    proof: Proof,
+    names: Names,
+    parameters: Map<String, Value>,
+}
+
+enum Proof {
+    KeyPair(KeyPair),
+    AccessToken(SecretString),
+    Password(SecretString),
+}
+
+#[derive(Default)]
+struct Sessions {
+    current: Option<Arc<Session>>,
+    made: u64,
+}
+
+/// One login. Temporary tables live and end with it.
+struct Session {
+    number: u64,
+    token: SecretString,
+    /// Renews the token.
+    master: Option<SecretString>,
+}
+
+/// A statement with its bound values, ready to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement {
+    body: Bytes,
+}
+
+#[derive(Serialize)]
+struct Binding<'a> {
+    r#type: &'static str,
+    value: &'a str,
+}
+
+impl Statement {
+    /// Question marks in `sql` stand for the texts of `bound`, in order.
+    pub(crate) fn new(sql: &str, bound: &[&str]) -> Self {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body<'a> {
+            sql_text: &'a str,
+            #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")]
+            bindings: Vec<(String, Binding<'a>)>,
+        }
+        fn as_map<S: serde::Serializer>(
+            bindings: &[(String, Binding<'_>)],
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(bindings.iter().map(|(place, binding)| (place, binding)))
+        }
+        let bindings = bound
+            .iter()
+            .enumerate()
+            .map(|(place, value)| {
+                let binding = Binding {
+                    r#type: "TEXT",
+                    value,
+                };
+                ((place + 1).to_string(), binding)
+            })
+            .collect();
+        Self {
+            body: zipped(&Body {
+                sql_text: sql,
+                bindings,
+            }),
+        }
+    }
+
+    /// What it takes on the way.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len()
+    }
+}
+
+fn zipped(body: &impl Serialize) -> Bytes {
+    let mut zip = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing into memory cannot fail, and what is written has no map whose keys are not text.
+    let _ = serde_json::to_writer(&mut zip, body);
+    let _ = zip.flush();
+    zip.finish().unwrap_or_default().into()
+}
+
+impl Client {
+    pub(crate) fn new(
+        settings: &SnowflakeSettings,
+        names: Names,
+        credential: Credential,
+        clock: Arc<dyn Clock>,
+    ) -> sync_core::Result<Self> {
+        let configuration = |error| crate::error::translate("read settings", error);
+        let proof = match credential {
+            Credential::KeyPair {
+                private_key,
+                passphrase,
+            } => Proof::KeyPair(
+                KeyPair::read(&private_key, passphrase.as_ref()).map_err(configuration)?,
+            ),
+            Credential::AccessToken(token) => Proof::AccessToken(token),
+            Credential::Password(password) => Proof::Password(password),
+        };
+        Ok(Self {
+            transport: Transport::new(settings.base_url()?).map_err(configuration)?,
+            clock,
+            login: Login {
+                account: settings.account.clone(),
+                user: settings.user.clone(),
+                proof,
+                names,
+                parameters: parameters(settings),
+            },
+            session: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn set_retry(&mut self, policy: RetryPolicy) {
+        self.transport.retry = policy;
+    }
+
+    /// Runs a statement and gives its result.
+    ///
+    /// [`ClientError::SessionLost`] tells that the session ended before the answer came; the statement may have run.
+    pub(crate) async fn run(&self, statement: &Statement) -> Result<Answer> {
+        let id = random_id();
+        let mut envelope = self
+            .exchange("/queries/v1/query-request", &id, Some(&statement.body))
+            .await?;
+        while envelope
+            .code
+            .as_deref()
+            .is_some_and(|code| IN_PROGRESS.contains(&code))
+        {
+            let path = envelope
+                .data
+                .as_ref()
+                .and_then(|data| data.get_result_url.as_deref())
+                .ok_or(ClientError::Answer("a running statement without a path"))?
+                .to_owned();
+            envelope = self.exchange(&path, &random_id(), None).await?;
+        }
+        let data = envelope.data.unwrap_or_default();
+        if envelope.success {
+            return Ok(data);
+        }
+        Err(ClientError::Sql {
+            code: envelope.code.unwrap_or_default(),
+            state: data.sql_state.unwrap_or_default(),
+            query_id: data.query_id.unwrap_or_default(),
+        })
+    }
+
+    /// Runs a statement that does not depend on what went before in its session, and may run twice: a lost session is made
+    /// again and the statement repeated.
+    pub(crate) async fn run_anywhere(&self, statement: &Statement) -> Result<Answer> {
+        for _ in 1..MOST_SESSIONS {
+            match self.run(statement).await {
+                Err(ClientError::SessionLost) => {}
+                other => return other,
+            }
+        }
+        self.run(statement).await
+    }
+
+    /// The rows that a query gives, as text.
+    pub(crate) async fn rows(&self, sql: &str, bound: &[&str]) -> Result<Vec<ResultRow>> {
+        let answer = self.run_anywhere(&Statement::new(sql, bound)).await?;
+        answer.rows(&self.transport).await
+    }
+
+    /// The number of the session that the next statement runs in: it changes when a session was lost.
+    pub(crate) async fn session_number(&self) -> Result<u64> {
+        Ok(self.session().await?.number)
+    }
+
+    async fn exchange(
+        &self,
+        path: &str,
+        id: &str,
+        body: Option<&Bytes>,
+    ) -> Result<Envelope<Answer>> {
+        let mut renewed = false;
+        loop {
+            let session = self.session().await?;
+            let reply = self
+                .transport
+                .send(Request {
+                    path,
+                    query: &[("requestId", id)],
+                    token: Some(&session.token),
+                    body: body.cloned(),
+                })
+                .await;
+            let envelope = match reply {
+                Ok(body) => Envelope::<Answer>::read(&body)?,
+                Err(ClientError::Status { status: 401, .. }) => {
+                    self.forget(&session).await;
+                    return Err(ClientError::SessionLost);
+                }
+                Err(error) => return Err(error),
+            };
+            match envelope.code.as_deref() {
+                Some(EXPIRED) if !renewed && !envelope.success => {
+                    self.renew(&session).await?;
+                    renewed = true;
+                }
+                Some(code) if !envelope.success && (code == EXPIRED || GONE.contains(&code)) => {
+                    self.forget(&session).await;
+                    return Err(ClientError::SessionLost);
+                }
+                _ => return Ok(envelope),
+            }
+        }
+    }
+
+    async fn session(&self) -> Result<Arc<Session>> {
+        let mut sessions = self.session.lock().await;
+        if let Some(session) = &sessions.current {
+            return Ok(session.clone());
+        }
+        let (token, master) = self.log_in().await?;
+        sessions.made += 1;
+        let session = Arc::new(Session {
+            number: sessions.made,
+            token,
+            master,
+        });
+        sessions.current = Some(session.clone());
+        Ok(session)
+    }
+
+    async fn forget(&self, lost: &Session) {
+        let mut sessions = self.session.lock().await;
+        if sessions
+            .current
+            .as_ref()
+            .is_some_and(|current| current.number == lost.number)
+        {
+            sessions.current = None;
+        }
+    }
+
+    /// Gets a new token for the same session.
+    async fn renew(&self, old: &Session) -> Result<()> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Renewed {
+            session_token: SecretString,
+            master_token: Option<SecretString>,
+        }
+        let Some(master) = &old.master else {
+            self.forget(old).await;
+            return Err(ClientError::SessionLost);
+        };
+        let body = zipped(&json!({
+            "oldSessionToken": old.token.expose_secret(),
+            "requestType": "RENEW",
+        }));
+        let reply = self
+            .transport
+            .send(Request {
+                path: "/session/token-request",
+                query: &[("requestId", &random_id())],
+                token: Some(master),
+                body: Some(body),
+            })
+            .await?;
+        let renewed = Envelope::<Renewed>::read(&reply)
+            .ok()
+            .filter(|envelope| envelope.success)
+            .and_then(|envelope| envelope.data);
+        let Some(renewed) = renewed else {
+            self.forget(old).await;
+            return Err(ClientError::SessionLost);
+        };
+        self.session.lock().await.current = Some(Arc::new(Session {
+            number: old.number,
+            token: renewed.session_token,
+            master: renewed.master_token.or_else(|| old.master.clone()),
+        }));
+        Ok(())
+    }
+
+    async fn log_in(&self) -> Result<(SecretString, Option<SecretString>)> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Tokens {
+            token: Option<SecretString>,
+            master_token: Option<SecretString>,
+        }
+        let login = &self.login;
+        let mut data = json!({
+            "ACCOUNT_NAME": login.account,
+            "LOGIN_NAME": login.user,
+            "CLIENT_APP_ID": "sync-snowflake",
+            "CLIENT_APP_VERSION": env!("CARGO_PKG_VERSION"),
+            "SESSION_PARAMETERS": login.parameters,
+        });
+        match &login.proof {
+            Proof::KeyPair(key) => {
+                let token = key.token(&login.account, &login.user, self.clock.now())?;
+                data["AUTHENTICATOR"] = "SNOWFLAKE_JWT".into();
+                data["TOKEN"] = token.into();
+            }
+            Proof::AccessToken(token) => {
+                data["AUTHENTICATOR"] = "PROGRAMMATIC_ACCESS_TOKEN".into();
+                data["TOKEN"] = token.expose_secret().into();
+            }
+            Proof::Password(password) => data["PASSWORD"] = password.expose_secret().into(),
+        }
+        let id = random_id();
+        let names = &login.names;
+        let database = written(&names.database);
+        let schema = written(&names.schema);
+        let warehouse = names.warehouse.as_ref().map(written);
+        let role = names.role.as_ref().map(written);
+        let mut query = vec![
+            ("requestId", id.as_str()),
+            ("databaseName", &database),
+            ("schemaName", &schema),
+        ];
+        query.extend(warehouse.as_deref().map(|name| ("warehouse", name)));
+        query.extend(role.as_deref().map(|name| ("roleName", name)));
+        let reply = self
+            .transport
+            .send(Request {
+                path: "/session/v1/login-request",
+                query: &query,
+                token: None,
+                body: Some(zipped(&json!({ "data": data }))),
+            })
+            .await?;
+        let envelope = Envelope::<Tokens>::read(&reply)?;
+        if !envelope.success {
+            return Err(ClientError::Login {
+                code: envelope.code.unwrap_or_default(),
+            });
+        }
+        let tokens = envelope
+            .data
+            .and_then(|data| Some((data.token?, data.master_token)));
+        // Success without a token: Snowflake wants a second factor or a new password, which only a person can give.
+        tokens.ok_or_else(|| ClientError::Login {
+            code: "none, but asks for more than this credential".to_owned(),
+        })
+    }
+}
+
+/// How often a statement begins anew in a new session.
+pub(crate) const MOST_SESSIONS: usize = 4;
+
+/// A name as the login takes it: without quotes where none are needed.
+fn written(name: &Identifier) -> String {
+    let plain = name.as_str().chars().enumerate().all(|(place, c)| {
+        c.is_ascii_uppercase() || c == '_' || place > 0 && (c.is_ascii_digit() || c == '$')
+    });
+    if plain {
+        name.as_str().to_owned()
+    } else {
+        name.to_string()
+    }
+}
+
+/// What a session is to be like, whatever account, user and warehouse have set.
+fn parameters(settings: &SnowflakeSettings) -> Map<String, Value> {
+    let mut parameters = Map::new();
+    let mut set = |name: &str, value: Value| parameters.insert(name.to_owned(), value);
+    set("AUTOCOMMIT", true.into());
+    set("TIMEZONE", "UTC".into());
+    set("DATE_INPUT_FORMAT", "AUTO".into());
+    set("TIMESTAMP_INPUT_FORMAT", "AUTO".into());
+    set("QUOTED_IDENTIFIERS_IGNORE_CASE", false.into());
+    set("QUERY_TAG", settings.query_tag.as_str().into());
+    set(
+        "STATEMENT_TIMEOUT_IN_SECONDS",
+        settings.statement_seconds.into(),
+    );
+    parameters
+}
+
+/// A random UUID, by which Snowflake knows a repeated request.
+fn random_id() -> String {
+    let random = fastrand::u128(..);
+    let versioned = random & !(0xf << 76) & !(0b11 << 62) | 0x4 << 76 | 0b10 << 62;
+    let hex = format!("{versioned:032x}");
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_random_uuids() {
+        let id = random_id();
+        let parts: Vec<usize> = id.split('-').map(str::len).collect();
+        assert_eq!(parts, [8, 4, 4, 4, 12]);
+        assert_eq!(id.as_bytes()[14], b'4', "{id}");
+        assert!(b"89ab".contains(&id.as_bytes()[19]), "{id}");
+        assert_ne!(id, random_id());
+    }
+
+    #[test]
+    fn names_go_into_a_login_as_people_write_them() {
+        assert_eq!(written(&Identifier::folded("analytics_1$")), "ANALYTICS_1$");
+        let odd = Identifier::parse("\"my db\"").unwrap();
+        assert_eq!(written(&odd), "\"my db\"");
+        let lower = Identifier::parse("\"db\"").unwrap();
+        assert_eq!(written(&lower), "\"db\"");
+    }
+
+    #[test]
+    fn a_statement_holds_its_text_and_bindings() {
+        let statement = Statement::new("SELECT ?, ?", &["a\"b", "c"]);
+        let mut body = String::new();
+        GzDecoder::new(&statement.body[..])
+            .read_to_string(&mut body)
+            .unwrap();
+        assert_eq!(
+            serde_json::from_str::<Value>(&body).unwrap(),
+            json!({
+                "sqlText": "SELECT ?, ?",
+                "bindings": {
+                    "1": { "type": "TEXT", "value": "a\"b" },
+                    "2": { "type": "TEXT", "value": "c" },
+                },
+            })
+        );
+    }
+}
