@@ -38,6 +38,9 @@ mod source;
 #[doc = include_str!("docs/reading.md")]
 pub mod reading {}
 
+#[doc = include_str!("docs/streams.md")]
+pub mod streams {}
+
 pub use member::MemberRow;
 pub use notice::{Notice, ReadHooks};
 pub use settings::{AudienceSettings, StatusFilter};

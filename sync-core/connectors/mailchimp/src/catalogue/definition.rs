@@ -19,7 +19,7 @@ pub struct StreamDefinition {
     /// Where a single record is, with fields of [`key`](Self::key) in braces; `None` if only the whole can be read.
     pub item: Option<&'static str>,
     /// The fields whose values name a record within its account. All names in braces of [`path`](Self::path) are among them.
-    /// Empty if nothing does: then the record's content is its name.
+    /// If there is nothing else in it, the record's content is its name.
     pub key: &'static [&'static str],
     /// The stream whose records have a `path` each; `None` if there is only one path.
     pub parent: Option<Parent>,

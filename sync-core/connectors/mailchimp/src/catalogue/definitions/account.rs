@@ -52,7 +52,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         about: "A domain that the account may send from.",
         path: "/verified-domains",
         query: &[],
-        rows: Rows::Whole("domains"),
+        rows: Rows::Pages("domains"),
         item: Some("/verified-domains/{domain}"),
         key: &["domain"],
         parent: None,

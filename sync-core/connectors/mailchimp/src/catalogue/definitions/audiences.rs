@@ -38,6 +38,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
             ids: &[("id", "audience_id")],
             gate: &[],
         }),
+        // A change moves this time, so nothing but a removal waits for the next full read.
         changes: Changes::Since {
             parameter: "updated_since",
             field: "last_updated_at",
@@ -46,7 +47,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         remembered: true,
         // Most of them are members as well, and the terms of use of beta calls are their own.
         by_default: false,
-        cost: "one for each 1,000 contacts that changed",
+        cost: "one for each audience and each 1,000 of its contacts",
         fields: &[
             ("id", Text),
             ("language", Text),

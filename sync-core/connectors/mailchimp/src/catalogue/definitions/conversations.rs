@@ -51,7 +51,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each conversation with news",
+        cost: "one for each conversation",
         fields: &[
             ("id", Text),
             // A number in the documentation, unlike everywhere else.

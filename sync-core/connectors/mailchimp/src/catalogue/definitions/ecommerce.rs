@@ -87,7 +87,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each 1,000 customers",
+        cost: "one for each shop and each 1,000 customers",
         fields: &[
             ("id", Text),
             ("email_address", Text),
@@ -126,7 +126,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each 1,000 products",
+        cost: "one for each shop and each 1,000 products",
         fields: &[
             ("id", Text),
             ("currency_code", Text),
@@ -162,7 +162,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each 1,000 products",
+        cost: "one for each shop and each 1,000 products",
         fields: VARIANT,
     },
     StreamDefinition {
@@ -205,7 +205,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each 1,000 products",
+        cost: "one for each shop and each 1,000 products",
         fields: &[
             ("product_id", Text),
             ("id", Text),

@@ -45,7 +45,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         },
         remembered: false,
         by_default: true,
-        cost: "one for each 1,000 recipients of each campaign with news",
+        cost: "one for each campaign and each 1,000 of its recipients",
         fields: &[
             ("email_id", Text),
             ("email_address", Text),
@@ -69,13 +69,15 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         parent: Some(Parent {
             stream: "reports",
             ids: &[("id", "campaign_id")],
+            // It says nothing of `contact_status`, `vip` and `merge_fields`: here and in the streams below, these are the
+            // member's at the time of the last read.
             gate: &["opens.opens_total", "opens.last_open", "opens.unique_opens"],
         }),
         // Under `since` a member's row would have only some of its `opens`, and replace the row with all of them.
         changes: Changes::Untold,
         remembered: false,
         by_default: true,
-        cost: "one for each 1,000 openers of each campaign that was opened again",
+        cost: "one for each campaign and each 1,000 who opened it",
         fields: &[
             ("list_id", Text),
             ("list_is_active", Boolean),
@@ -110,7 +112,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each campaign that was clicked again",
+        cost: "one for each campaign that was sent",
         fields: &[
             ("id", Text),
             ("url", Text),
@@ -145,7 +147,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: false,
         by_default: true,
-        cost: "one for each link that was clicked again and each 1,000 members",
+        cost: "one for each link and each 1,000 who clicked it",
         fields: &[
             ("email_id", Text),
             ("email_address", Text),
@@ -181,7 +183,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: false,
         by_default: true,
-        cost: "one for each 1,000 recipients of each campaign with news",
+        cost: "one for each campaign and each 1,000 of its recipients",
         fields: &[
             ("email_id", Text),
             ("email_address", Text),
@@ -212,7 +214,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each campaign that lost more members",
+        cost: "one for each campaign that was sent",
         fields: &[
             ("email_id", Text),
             ("email_address", Text),
@@ -240,7 +242,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each campaign with new complaints",
+        cost: "one for each campaign that was sent",
         fields: &[
             ("id", Integer),
             ("list_id", Text),

@@ -177,7 +177,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each ad that sold more",
+        cost: "one for each ad",
         fields: &[
             ("title", Text),
             ("sku", Text),

@@ -54,7 +54,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each page that was edited",
+        cost: "one for each page",
         fields: &[("html", Text), ("json", Text)],
     },
     StreamDefinition {

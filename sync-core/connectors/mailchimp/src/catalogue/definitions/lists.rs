@@ -7,7 +7,7 @@ use crate::catalogue::definition::{Changes, Parent, Rows, StreamDefinition};
 pub(super) const STREAMS: &[StreamDefinition] = &[
     StreamDefinition {
         name: "lists",
-        about: "An audience: its settings, defaults and counts.",
+        about: "An audience: its settings, defaults and counts. Rates are percentages.",
         path: "/lists",
         // `stats.total_contacts` only comes if asked for.
         query: &[("include_total_contacts", "true")],
@@ -136,7 +136,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         about: "How many members of an audience are in a country.",
         path: "/lists/{list_id}/locations",
         query: &[],
-        rows: Rows::Whole("locations"),
+        rows: Rows::Pages("locations"),
         item: None,
         key: &["list_id", "cc", "country"],
         parent: Some(Parent {
@@ -160,7 +160,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         about: "How many members of an audience use an e-mail program.",
         path: "/lists/{list_id}/clients",
         query: &[],
-        rows: Rows::Whole("clients"),
+        rows: Rows::Pages("clients"),
         item: None,
         key: &["list_id", "client"],
         parent: Some(Parent {
@@ -206,7 +206,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         about: "A webhook of an audience.",
         path: "/lists/{list_id}/webhooks",
         query: &[],
-        rows: Rows::Whole("webhooks"),
+        rows: Rows::Pages("webhooks"),
         item: Some("/lists/{list_id}/webhooks/{id}"),
         key: &["list_id", "id"],
         parent: Some(Parent {
@@ -237,7 +237,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         about: "A sign-up form of an audience.",
         path: "/lists/{list_id}/signup-forms",
         query: &[],
-        rows: Rows::Whole("signup_forms"),
+        rows: Rows::Pages("signup_forms"),
         item: None,
         key: &["list_id", "signup_form_url"],
         parent: Some(Parent {
@@ -271,7 +271,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         about: "A survey of an audience, drafts included.",
         path: "/lists/{list_id}/surveys",
         query: &[],
-        rows: Rows::Whole("surveys"),
+        rows: Rows::Pages("surveys"),
         item: Some("/lists/{list_id}/surveys/{id}"),
         key: &["list_id", "id"],
         parent: Some(Parent {

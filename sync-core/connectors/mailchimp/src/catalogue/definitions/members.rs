@@ -25,7 +25,7 @@ pub(in crate::catalogue) static MEMBERS: StreamDefinition = StreamDefinition {
     },
     remembered: true,
     by_default: true,
-    cost: "one for each 1,000 members that changed",
+    cost: "one for each 1,000 members",
     fields: &[
         ("id", Text),
         ("email_address", Text),

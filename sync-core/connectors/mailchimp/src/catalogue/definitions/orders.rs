@@ -21,7 +21,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each 1,000 orders",
+        cost: "one for each shop and each 1,000 orders",
         fields: &[
             ("id", Text),
             ("customer.id", Text),
@@ -115,7 +115,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each 1,000 orders",
+        cost: "one for each shop and each 1,000 orders",
         fields: &[
             ("order_id", Text),
             ("id", Text),
@@ -145,7 +145,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each 1,000 carts",
+        cost: "one for each shop and each 1,000 carts",
         fields: &[
             ("id", Text),
             ("customer.id", Text),
@@ -197,7 +197,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each 1,000 carts",
+        cost: "one for each shop and each 1,000 carts",
         fields: &[
             ("cart_id", Text),
             ("id", Text),

@@ -135,7 +135,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each campaign whose figures moved",
+        cost: "one for each campaign that was sent",
         fields: REPORT,
     },
     StreamDefinition {
@@ -154,7 +154,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each campaign that was opened again",
+        cost: "one for each campaign that was sent",
         fields: &[
             ("country_code", Text),
             ("region", Text),
@@ -189,7 +189,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each campaign whose figures moved",
+        cost: "one for each campaign that was sent",
         fields: &[
             ("domain", Text),
             ("emails_sent", Integer),
@@ -221,7 +221,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: false,
-        cost: "one for each campaign",
+        cost: "one for each campaign that was sent",
         fields: &[("type", Text), ("message", Text)],
     },
     StreamDefinition {
@@ -240,7 +240,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: false,
-        cost: "one for each campaign",
+        cost: "one for each campaign that was sent",
         fields: &[
             ("twitter.tweets", Integer),
             ("twitter.first_tweet", Timestamp),
@@ -276,7 +276,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each campaign that sold more",
+        cost: "one for each campaign that was sent",
         fields: &[
             ("title", Text),
             ("sku", Text),

@@ -48,7 +48,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each survey that was edited or answered",
+        cost: "one for each survey",
         fields: &[
             ("id", Text),
             ("query", Text),
@@ -88,7 +88,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each question that was answered",
+        cost: "one for each question",
         fields: &[
             ("id", Text),
             ("value", Text),
@@ -121,7 +121,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each survey that was answered",
+        cost: "one for each survey",
         fields: &[
             ("response_id", Text),
             ("submitted_at", Timestamp),

@@ -53,7 +53,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::Untold,
         remembered: true,
         by_default: true,
-        cost: "one for each template that was edited",
+        cost: "one for each template",
         fields: &[("sections", Json)],
     },
     StreamDefinition {
