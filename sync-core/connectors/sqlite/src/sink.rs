@@ -1,0 +1,116 @@
+//! Records into the file.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use sync_core::{JsonRecord, Report, Result, Sink};
+
+use crate::warehouse::{Answer, SqliteWarehouse};
+use crate::writer::{Durability, Writer};
+
+/// Bytes of records that are kept before they are handed to the writer.
+const ENOUGH: usize = 8 * 1024 * 1024;
+
+/// Upserts records by key into a table for each stream.
+///
+/// Records are gathered and stored in one transaction at the flush, or in several, while further ones are taken, once there
+/// are more than 8 MB of them. A sink holds at most twice that. Duplicates are borne: of several versions of a key the last
+/// stays. A removal marks the row and leaves its values.
+///
+/// [`Sink::abort`] forgets what was gathered; what was stored stays and comes again.
+pub struct SqliteSink {
+    warehouse: SqliteWarehouse,
+    gathered: Vec<JsonRecord>,
+    bytes: usize,
+    /// The transaction under way.
+    storing: Option<Answer<Report>>,
+}
+
+impl SqliteSink {
+    pub(crate) fn new(warehouse: SqliteWarehouse) -> Self {
+        Self {
+            warehouse,
+            gathered: Vec::new(),
+            bytes: 0,
+            storing: None,
+        }
+    }
+
+    /// Hands over what was gathered.
+    fn store(&mut self, durability: Durability) {
+        self.bytes = 0;
+        let records = std::mem::take(&mut self.gathered);
+        self.storing = Some(
+            self.warehouse
+                .submit(move |writer| writer.store(&records, durability)),
+        );
+    }
+
+    /// Waits for the transaction under way.
+    async fn stored(&mut self) -> Result<Report> {
+        match self.storing.take() {
+            Some(answer) => answer.wait("write to warehouse").await,
+            None => Ok(Report::default()),
+        }
+    }
+}
+
+#[async_trait]
+impl Sink<JsonRecord> for SqliteSink {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.warehouse
+            .submit(Writer::check)
+            .wait("check warehouse")
+            .await
+    }
+
+    async fn write(&mut self, records: Vec<JsonRecord>) -> Result<Report> {
+        let mut report = Report::default();
+        // Before the new ones are taken, so that there is always something left for the flush to sync.
+        if self.bytes >= ENOUGH && !records.is_empty() {
+            report = self.stored().await?;
+            self.store(Durability::Ordered);
+        }
+        self.bytes += records.iter().map(size).sum::<usize>();
+        if self.gathered.is_empty() {
+            self.gathered = records;
+        } else {
+            self.gathered.extend(records);
+        }
+        Ok(report)
+    }
+
+    async fn flush(&mut self) -> Result<Report> {
+        let mut report = self.stored().await?;
+        if !self.gathered.is_empty() {
+            self.store(Durability::Synced);
+            report.rejected.extend(self.stored().await?.rejected);
+        }
+        Ok(report)
+    }
+
+    async fn abort(&mut self) {
+        self.gathered.clear();
+        self.bytes = 0;
+        // Whether it was stored does not matter: all of it comes again.
+        let _ = self.stored().await;
+    }
+}
+
+/// What a record costs in memory, about.
+fn size(record: &JsonRecord) -> usize {
+    record.data.len() + size_of::<JsonRecord>() + record.key.as_str().len()
+}
+
+impl fmt::Debug for SqliteSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteSink")
+            .field("warehouse", &self.warehouse)
+            .field("gathered", &self.gathered.len())
+            .finish_non_exhaustive()
+    }
+}
