@@ -4,11 +4,13 @@ use http::Method;
 use serde_json::json;
 
 use crate::account_spec::AccountSpec;
-use crate::activity;
 use crate::audience::Audience;
 use crate::batches::{self, Batches};
 use crate::campaigns::Campaigns;
 use crate::definitions;
+use crate::exports::Exports;
+use crate::faults::Faults;
+use crate::files::Files;
 use crate::folders::Folders;
 use crate::lists;
 use crate::member_list;
@@ -22,6 +24,7 @@ use crate::segments;
 use crate::settings::Settings;
 use crate::simulator::Context;
 use crate::spec::AudienceSpec;
+use crate::stores::Store;
 use crate::webhooks;
 
 /// Everything that requests read and change.
@@ -33,6 +36,19 @@ pub(crate) struct Account {
     pub(crate) campaigns: Campaigns,
     pub(crate) folders: Folders,
     pub(crate) templates: Roster,
+    pub(crate) files: Files,
+    pub(crate) landing_pages: Roster,
+    pub(crate) surveys: Roster,
+    /// Responses to each survey.
+    pub(crate) survey_responses: u32,
+    pub(crate) automations: Roster,
+    /// People in the queue of each e-mail of an automation, and as many who were taken out of each automation.
+    pub(crate) queued: u32,
+    pub(crate) conversations: Roster,
+    pub(crate) integrations: Roster,
+    pub(crate) stores: Vec<Store>,
+    pub(crate) exports: Exports,
+    pub(crate) faults: Faults,
     /// How many audiences there ever were.
     made: u32,
     /// How many webhooks there ever were.
@@ -40,6 +56,14 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// An empty account whose batches meet these faults.
+    pub(crate) fn new(faults: Faults) -> Self {
+        Self {
+            faults,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn add(&mut self, spec: AudienceSpec, settings: &Settings, now: u32) {
         let hidden = settings.hidden_statuses.clone();
         self.delete(&spec.id);
@@ -72,7 +96,31 @@ impl Account {
             campaigns: spec.campaigns.folders,
             templates: spec.content.template_folders,
         };
-        self.templates = Roster::new(spec.content.templates, spec.history, now);
+        let content = spec.content;
+        let roster = |count| Roster::new(count, spec.history, now);
+        self.templates = roster(content.templates);
+        self.files = Files {
+            held: roster(content.files),
+            folders: roster(content.file_folders),
+            bytes: content.file_bytes,
+            seed: settings.seed,
+        };
+        self.landing_pages = roster(content.landing_pages);
+        self.surveys = roster(content.surveys);
+        self.survey_responses = content.survey_responses;
+        self.automations = roster(content.automations);
+        self.queued = content.queued;
+        self.conversations = roster(content.conversations);
+        self.integrations = roster(content.integrations);
+        let lists = audiences.iter().map(|(id, _)| id.as_str()).cycle();
+        self.stores = (0_u32..)
+            .zip(spec.stores)
+            .zip(lists.chain(std::iter::repeat("")))
+            .map(|((number, store), list)| {
+                let list = list.to_owned();
+                Store::new(store, number, list, spec.history, settings.seed, now)
+            })
+            .collect();
     }
 
     pub(crate) fn delete(&mut self, id: &str) -> bool {
@@ -95,7 +143,7 @@ impl Account {
         self.audiences
             .iter()
             .any(|audience| audience.is_behind(now))
-            || !self.batches.is_empty()
+            || self.batches.is_behind(context.now)
     }
 
     /// Lets everything happen that is due by now.
@@ -121,6 +169,7 @@ pub(crate) fn answer(
     match resource {
         Resource::Batches => batches::submit(account, context, call),
         Resource::Batch(id) => batches::stop(account, id),
+        Resource::Tabled(endpoint, ids) => endpoint.write(account, context, call, ids),
         _ => {
             let list = resource.list().ok_or_else(Problem::not_found)?;
             write(account, context, list, resource, call)
@@ -149,6 +198,7 @@ pub(crate) fn read(
         _ => {
             let list = resource.list().and_then(|list| account.audience(list));
             read_audience(
+                account,
                 context,
                 list.ok_or_else(Problem::not_found)?,
                 resource,
@@ -169,18 +219,17 @@ fn resource<'a>(segments: &[&'a str], call: &Call) -> Result<Resource<'a>, Probl
 }
 
 fn read_audience(
+    account: &Account,
     context: &Context<'_>,
     audience: &Audience,
     resource: Resource<'_>,
     call: &Call,
 ) -> Result<Answer, Problem> {
     match resource {
-        Resource::List(_) => lists::list(context, audience, call),
+        Resource::List(_) => lists::list(account, context, audience, call),
         Resource::Members(_) => member_list::list(context, audience, call),
         Resource::Member(_, key) => lists::member(context, audience, key, call),
         Resource::MemberTags(_, key) => segments::member_tags(context, audience, key, call),
-        Resource::MemberActivity(_, key) => activity::activity(context, audience, key, call),
-        Resource::MemberActivityFeed(_, key) => activity::feed(context, audience, key, call),
         Resource::MergeFields(_) => definitions::merge_fields(context, audience, call),
         Resource::MergeField(_, id) => definitions::merge_field(context, audience, id, call),
         Resource::Categories(_) => definitions::categories(context, audience, call),

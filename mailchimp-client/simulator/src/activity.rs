@@ -3,15 +3,25 @@
 use serde_json::{Value, json};
 
 use crate::audience::Audience;
-use crate::links;
+use crate::campaigns::engagement::Action;
+use crate::endpoint::{Asked, Endpoint};
 use crate::member::{contact_id, hex};
 use crate::problem::Problem;
-use crate::query::Call;
 use crate::render::{Answer, Rows};
-use crate::simulator::Context;
 use crate::timestamp;
 
-/// An open, or a click when there is a URL.
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::whole(
+        "/lists/{list_id}/members/{subscriber_hash}/activity",
+        activity,
+    ),
+    Endpoint::paged(
+        "/lists/{list_id}/members/{subscriber_hash}/activity-feed",
+        feed,
+    ),
+];
+
+/// Something that a test recorded: an open, or a click when there is a URL.
 #[derive(Debug, Clone)]
 pub(crate) struct Activity {
     campaign_id: String,
@@ -29,92 +39,142 @@ impl Activity {
     }
 }
 
-/// Newest first.
-fn of(audience: &Audience, slot: u32) -> impl Iterator<Item = &Activity> {
-    audience.activity.get(&slot).into_iter().flatten().rev()
+/// One event, whoever knows of it.
+struct Found {
+    action: &'static str,
+    at: u32,
+    campaign_id: String,
+    title: String,
+    url: Option<String>,
+    /// Of a bounce.
+    kind: Option<&'static str>,
+}
+
+/// What was recorded of a member and what the campaigns know, newest first.
+fn of(asked: &Asked<'_>, audience: &Audience, slot: u32) -> Vec<Found> {
+    let recorded = audience.activity.get(&slot).into_iter().flatten();
+    let mut found: Vec<Found> = recorded
+        .map(|event| Found {
+            action: if event.url.is_some() { "click" } else { "open" },
+            at: event.at,
+            campaign_id: event.campaign_id.clone(),
+            title: String::new(),
+            url: event.url.clone(),
+            kind: None,
+        })
+        .collect();
+    let address = audience
+        .member(slot)
+        .map(|member| audience.profile(member).email)
+        .unwrap_or_default();
+    let mut events = Vec::new();
+    for campaign in asked.account.campaigns.sent_to(&audience.id) {
+        let Some(recipient) = campaign.recipient_of(&address) else {
+            continue;
+        };
+        campaign.events(recipient, &mut events);
+        found.extend(events.iter().map(|event| {
+            let (action, url, kind) = match event.action {
+                Action::Open { .. } => ("open", None, None),
+                Action::Click { link } => ("click", Some(campaign.url(link)), None),
+                Action::Bounce { hard: true } => ("bounce", None, Some("hard")),
+                Action::Bounce { hard: false } => ("bounce", None, Some("soft")),
+            };
+            Found {
+                action,
+                at: event.at,
+                campaign_id: campaign.id.clone(),
+                title: campaign.title(),
+                url,
+                kind,
+            }
+        }));
+    }
+    found.sort_by_key(|event| event.at);
+    found.reverse();
+    found
 }
 
 /// `GET /lists/{list_id}/members/{subscriber_hash}/activity`: the last 50 events.
-pub(crate) fn activity(
-    context: &Context<'_>,
-    audience: &Audience,
-    key: &str,
-    call: &Call,
-) -> Result<Answer, Problem> {
-    let slot = audience.find(key).ok_or_else(Problem::not_found)?;
-    let wanted = call.query.get("action");
-    let events: Vec<Value> = of(audience, slot)
+fn activity(asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let (audience, slot) = member(asked)?;
+    let wanted = asked.call.query.get("action");
+    let events: Vec<Value> = of(asked, audience, slot)
+        .into_iter()
+        .filter(|event| chosen(wanted, event.action))
+        .take(50)
         .map(|event| {
             let mut row = json!({
-                "action": if event.url.is_some() { "click" } else { "open" },
+                "action": event.action,
                 "timestamp": timestamp::text(event.at),
                 "campaign_id": event.campaign_id,
-                "title": "",
+                "title": event.title,
             });
-            if let Some(url) = &event.url {
-                row["url"] = url.as_str().into();
+            if let Some(url) = event.url {
+                row["url"] = url.into();
+            }
+            if let Some(kind) = event.kind {
+                row["type"] = kind.into();
             }
             row
         })
-        .filter(|row| {
-            wanted.is_none_or(|wanted| wanted.split(',').any(|word| row["action"] == word))
-        })
-        .take(50)
         .collect();
-    let web_id = audience.web_id(slot);
-    let contact = hex(&contact_id(context.settings.seed, web_id));
-    envelope(context, audience, slot, &events)
-        .with("contact_id", contact.into())
-        .unpaged()
-        .answer(context, call)
+    let contact = contact_id(asked.context.settings.seed, audience.web_id(slot));
+    let rows = envelope(asked, audience, slot, &events)
+        .with("contact_id", hex(&contact).into())
+        .unpaged();
+    asked.answer(rows)
 }
 
 /// `GET /lists/{list_id}/members/{subscriber_hash}/activity-feed`: pages of events, without a total.
-pub(crate) fn feed(
-    context: &Context<'_>,
-    audience: &Audience,
-    key: &str,
-    call: &Call,
-) -> Result<Answer, Problem> {
-    let slot = audience.find(key).ok_or_else(Problem::not_found)?;
-    let wanted = call.query.get("activity_filters");
-    let events: Vec<Value> = of(audience, slot)
+fn feed(asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let (audience, slot) = member(asked)?;
+    let wanted = asked.call.query.get("activity_filters");
+    let events: Vec<Value> = of(asked, audience, slot)
+        .into_iter()
+        .filter(|event| chosen(wanted, event.action))
         .map(|event| {
             let mut row = json!({
-                "activity_type": if event.url.is_some() { "click" } else { "open" },
+                "activity_type": event.action,
                 "created_at_timestamp": timestamp::text(event.at),
                 "campaign_id": event.campaign_id,
-                "campaign_title": "",
+                "campaign_title": event.title,
             });
-            if let Some(url) = &event.url {
-                row["link_clicked"] = url.as_str().into();
+            if let Some(url) = event.url {
+                row["link_clicked"] = url.into();
             }
             row
         })
-        .filter(|row| {
-            wanted.is_none_or(|wanted| wanted.split(',').any(|word| row["activity_type"] == word))
-        })
         .collect();
-    envelope(context, audience, slot, &events)
-        .without_total()
-        .answer(context, call)
+    asked.answer(envelope(asked, audience, slot, &events).without_total())
 }
 
-fn envelope<'a>(
-    context: &Context<'_>,
+/// The member in the path.
+pub(crate) fn member<'a>(asked: &Asked<'a>) -> Result<(&'a Audience, u32), Problem> {
+    let audience = asked.audience(0)?;
+    let slot = audience.find(asked.id(1)).ok_or_else(Problem::not_found)?;
+    Ok((audience, slot))
+}
+
+/// Whether an action is among those that a comma list asks for.
+fn chosen(wanted: Option<&str>, action: &str) -> bool {
+    wanted.is_none_or(|wanted| wanted.split(',').any(|word| word == action))
+}
+
+fn envelope<'r>(
+    asked: &Asked<'_>,
     audience: &Audience,
     slot: u32,
-    events: &'a [Value],
-) -> Rows<'a> {
-    let id = audience
-        .member(slot)
-        .map(|member| hex(&member.hash))
-        .unwrap_or_default();
-    let path = format!("lists/{}/members/{id}/activity", audience.id);
-    Rows::new("activity", events.len(), |position| {
-        events.get(position).cloned()
-    })
-    .with("email_id", id.into())
-    .with("list_id", audience.id.clone().into())
-    .with("_links", links::own(context, &path))
+    events: &'r [Value],
+) -> Rows<'r> {
+    asked
+        .all("activity", events, Value::clone)
+        .with("email_id", email_id(audience, slot).into())
+        .with("list_id", audience.id.clone().into())
+}
+
+/// The id of the member in a slot.
+pub(crate) fn email_id(audience: &Audience, slot: u32) -> String {
+    let member = audience.member(slot);
+    member.map(|member| hex(&member.hash)).unwrap_or_default()
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::account::{self, Account};
 use crate::definitions::ten_hex;
+use crate::faults::Fault;
 use crate::links::{self, link};
 use crate::member::mix;
 use crate::problem::Problem;
@@ -22,6 +23,9 @@ use crate::timestamp;
 
 /// Results are fetched from below this path, which is not part of the API.
 pub(crate) const RESULTS: &str = "/batch-results/";
+
+/// How [`RESULTS`] is named in rules and statistics.
+pub(crate) const RESULTS_TEMPLATE: &str = "/batch-results/{file}";
 
 /// How long a link to results works; a new one comes with every look at the batch.
 const LINK_LIFE: TimeDelta = TimeDelta::minutes(10);
@@ -43,8 +47,10 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.held.is_empty()
+    /// Whether a batch has something to do or to end by now.
+    pub(crate) fn is_behind(&self, now: DateTime<Utc>) -> bool {
+        let mut held = self.held.iter();
+        held.any(|batch| batch.completed_at.is_none_or(|at| now - at >= KEPT))
     }
 }
 
@@ -346,7 +352,13 @@ impl Batch {
             Resource::at(&call.segments()),
             Some(Resource::Batches | Resource::Batch(_))
         );
-        let answered = if nested {
+        let fault =
+            account
+                .faults
+                .strike_operation(call, self.results.len() as u64, context.settings.seed);
+        let answered = if let Some(problem) = fault.and_then(Fault::problem) {
+            Err(problem)
+        } else if nested {
             Err(Problem::bad_request(
                 "A batch cannot hold operations on batches.",
             ))

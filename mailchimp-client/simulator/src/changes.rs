@@ -12,7 +12,7 @@ use crate::fields::View;
 use crate::member::{Location, Member, Note, Profile, contact_id, hash_of, hex};
 use crate::member_row::{RowWriter, Shape};
 use crate::simulator::MailchimpSimulator;
-use crate::spec::{MergeFieldSpec, Spread, Status};
+use crate::spec::{MergeFieldKind, MergeFieldSpec, Spread, Status};
 use crate::timestamp;
 
 /// One audience of a simulated account, as its owner and its members act on it.
@@ -207,12 +207,14 @@ impl AudienceHandle {
     pub fn set_note(&self, key: &str, text: &str) -> Result<(), Refused> {
         self.change(|audience, moment| {
             let slot = audience.find(key).ok_or(Refused::UnknownMember)?;
-            let note = Note {
-                id: slot + 1,
-                created_at: moment.stamp,
-                text: text.to_owned(),
-            };
-            audience.update(slot, moment, |_, profile| profile.note = Some(note));
+            audience.update(slot, moment, |_, profile| {
+                let number = u32::try_from(profile.notes.len()).unwrap_or(u32::MAX);
+                profile.notes.push(Note {
+                    id: slot.saturating_mul(100).saturating_add(number) + 1,
+                    created_at: moment.stamp,
+                    text: text.to_owned(),
+                });
+            });
             Ok(())
         })
     }
@@ -294,6 +296,21 @@ impl AudienceHandle {
             audience.forget_searches();
             Ok(())
         })
+    }
+
+    /// Gives a merge field another type. Values that members had keep their old shape, and `last_changed` stays.
+    pub fn retype_merge_field(&self, tag: &str, kind: MergeFieldKind) -> Result<(), Refused> {
+        self.change(|audience, _| {
+            let mut fields = audience.definitions.merge_fields.iter_mut();
+            let field = fields.find(|field| field.spec.tag == tag);
+            field.ok_or(Refused::UnknownDefinition)?.spec.kind = kind;
+            Ok(())
+        })
+    }
+
+    /// Adds an interest to a category, chosen by nobody. Members' `last_changed` stays.
+    pub fn add_interest(&self, category: &str, name: &str) -> Result<(), Refused> {
+        self.change(|audience, _| audience.definitions.add_interest(category, name))
     }
 
     /// Deletes a merge field with all its values. Members' `last_changed` stays.

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::audience::Audience;
+use crate::changes::Refused;
 use crate::links::{self, link};
 use crate::member::mix;
 use crate::problem::Problem;
@@ -129,6 +130,27 @@ impl Definitions {
         self.categories
             .iter()
             .flat_map(|category| &category.interests)
+    }
+
+    /// Adds an interest to the category with this title.
+    pub(crate) fn add_interest(&mut self, category: &str, name: &str) -> Result<(), Refused> {
+        if self.interests().any(|interest| interest.name == name) {
+            return Err(Refused::Taken);
+        }
+        let last = self.interests().map(|interest| interest.number).max();
+        let number = last.unwrap_or(0) + 1;
+        let category = self
+            .categories
+            .iter_mut()
+            .find(|held| held.title == category)
+            .ok_or(Refused::UnknownDefinition)?;
+        let salt = u64::from_str_radix(&category.id, 16).unwrap_or(0);
+        category.interests.push(Interest {
+            number,
+            id: ten_hex(mix(salt ^ u64::from(number))),
+            name: name.to_owned(),
+        });
+        Ok(())
     }
 
     /// The tag with this name, defined now if it was not.

@@ -7,11 +7,15 @@ use crate::account::Account;
 use crate::audience::Audience;
 use crate::fields::View;
 use crate::links;
+use crate::object::Object;
 use crate::problem::Problem;
-use crate::query::Call;
+use crate::query::{Call, Paging};
 use crate::render::{Answer, Rows};
 use crate::simulator::Context;
-use crate::{campaigns, folders, list_history, reports, templates};
+use crate::{
+    activity, automations, beta, campaigns, conversations, exports, files, folders, integrations,
+    landing_pages, list_history, member_history, reports, stores, surveys, templates,
+};
 
 /// One path and what answers for it.
 pub(crate) struct Endpoint {
@@ -22,7 +26,10 @@ pub(crate) struct Endpoint {
     /// The methods that are simulated, as the `Allow` header of a 405 lists them.
     pub(crate) allowed: &'static str,
     read: fn(&Asked<'_>) -> Result<Answer, Problem>,
+    write: Option<Write>,
 }
+
+type Write = fn(&mut Account, &Context<'_>, &Call, Ids<'_>) -> Result<Answer, Problem>;
 
 /// The ids in a path, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,12 +46,23 @@ pub(crate) struct Asked<'a> {
     pub(crate) ids: Ids<'a>,
 }
 
-const TABLES: [&[Endpoint]; 5] = [
+const TABLES: [&[Endpoint]; 16] = [
     campaigns::ENDPOINTS,
     reports::ENDPOINTS,
     folders::ENDPOINTS,
     templates::ENDPOINTS,
     list_history::ENDPOINTS,
+    activity::ENDPOINTS,
+    member_history::ENDPOINTS,
+    automations::ENDPOINTS,
+    landing_pages::ENDPOINTS,
+    surveys::ENDPOINTS,
+    files::ENDPOINTS,
+    stores::ENDPOINTS,
+    conversations::ENDPOINTS,
+    integrations::ENDPOINTS,
+    beta::ENDPOINTS,
+    exports::ENDPOINTS,
 ];
 
 impl Endpoint {
@@ -58,6 +76,7 @@ impl Endpoint {
             paged: false,
             allowed: "GET",
             read,
+            write: None,
         }
     }
 
@@ -69,6 +88,15 @@ impl Endpoint {
         Self {
             paged: true,
             ..Self::whole(template, read)
+        }
+    }
+
+    /// The same with other methods besides GET.
+    pub(crate) const fn writable(self, allowed: &'static str, write: Write) -> Self {
+        Self {
+            allowed,
+            write: Some(write),
+            ..self
         }
     }
 
@@ -95,6 +123,18 @@ impl Endpoint {
             }
         }
         given.next().is_none().then_some(ids)
+    }
+
+    /// Answers any other method that is allowed.
+    pub(crate) fn write(
+        &self,
+        account: &mut Account,
+        context: &Context<'_>,
+        call: &Call,
+        ids: Ids<'_>,
+    ) -> Result<Answer, Problem> {
+        let write = self.write.ok_or_else(Problem::not_found)?;
+        write(account, context, call, ids)
     }
 
     /// Answers a GET.
@@ -191,16 +231,42 @@ impl<'a> Asked<'a> {
         key: &'static str,
         len: usize,
         others: &[(&'static str, Value)],
-        mut row: impl FnMut(&mut String, View<'_>, usize),
+        row: impl FnMut(&mut String, View<'_>, usize),
     ) -> Result<Answer, Problem> {
         let paging = self.call.query.paging(self.context.settings.page_clamp)?;
+        self.write_rows(key, len, paging, others, row)
+    }
+
+    /// [`Asked::written`] with all rows at once.
+    pub(crate) fn written_whole(
+        &self,
+        key: &'static str,
+        len: usize,
+        others: &[(&'static str, Value)],
+        row: impl FnMut(&mut String, View<'_>, usize),
+    ) -> Result<Answer, Problem> {
+        let all = Paging {
+            offset: 0,
+            count: usize::MAX,
+        };
+        self.write_rows(key, len, all, others, row)
+    }
+
+    fn write_rows(
+        &self,
+        key: &'static str,
+        len: usize,
+        paging: Paging,
+        others: &[(&'static str, Value)],
+        mut row: impl FnMut(&mut String, View<'_>, usize),
+    ) -> Result<Answer, Problem> {
         let selection = self.call.query.selection()?;
         let root = selection.root();
         let end = paging.offset.saturating_add(paging.count).min(len);
         let mut positions: Vec<usize> = (paging.offset..end).collect();
         self.call.twist.rows(&mut positions);
         let mut out = String::with_capacity(64 + positions.len() * 640);
-        let mut object = crate::object::Object::new(&mut out, root);
+        let mut object = Object::new(&mut out, root);
         object.part(key, |out, view| {
             out.push('[');
             for (at, &position) in positions.iter().enumerate() {

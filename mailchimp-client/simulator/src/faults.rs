@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::incoming::RequestInfo;
 use crate::member::mix;
+use crate::problem::Problem;
+use crate::query::Call;
 
 /// How long Mailchimp works on a request before its front gives up, as documented.
 pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(120);
@@ -46,6 +48,18 @@ pub enum Fault {
     Slow(Duration),
     /// The request is carried out, then the connection closes without an answer.
     ReplyLost,
+    /// 403 as problem+json: the role of the key is too low for this.
+    Forbidden,
+    /// 404 as problem+json, though the thing is there.
+    NotFound,
+    /// The first half of the body as if it were the whole: an archive that was cut short where it is kept.
+    Truncated,
+    /// Rows without this key.
+    Without(&'static str),
+    /// Rows in which this key is null.
+    Null(&'static str),
+    /// 302 to this URL.
+    Redirect(&'static str),
 }
 
 /// When a [`Fault`] strikes. All conditions must hold.
@@ -53,6 +67,8 @@ pub enum Fault {
 pub struct Rule {
     fault: Fault,
     template: Option<String>,
+    below: Option<String>,
+    in_batches: bool,
     condition: Option<Condition>,
     chance: f64,
     skip: u64,
@@ -80,12 +96,27 @@ struct Plan {
     large_pages: Option<LargePages>,
 }
 
+impl Fault {
+    /// What the API itself would say, if the fault is of that kind.
+    pub(crate) fn problem(self) -> Option<Problem> {
+        Some(match self {
+            Self::Status429 => Problem::too_many_requests(),
+            Self::Status5xxJson => Problem::internal(),
+            Self::Forbidden => Problem::forbidden(),
+            Self::NotFound => Problem::not_found(),
+            _ => return None,
+        })
+    }
+}
+
 impl Rule {
     /// Strikes every request.
     pub fn new(fault: Fault) -> Self {
         Self {
             fault,
             template: None,
+            below: None,
+            in_batches: false,
             condition: None,
             chance: 1.0,
             skip: 0,
@@ -97,6 +128,20 @@ impl Rule {
     #[must_use]
     pub fn on(mut self, template: impl Into<String>) -> Self {
         self.template = Some(template.into());
+        self
+    }
+
+    /// Only requests whose decoded path below `/3.0` begins like this, such as `/reports/` or `/ecommerce/`.
+    #[must_use]
+    pub fn below(mut self, path: impl Into<String>) -> Self {
+        self.below = Some(path.into());
+        self
+    }
+
+    /// Operations of batches instead of requests. Only faults that are a problem+json show there.
+    #[must_use]
+    pub fn in_batches(mut self) -> Self {
+        self.in_batches = true;
         self
     }
 
@@ -131,9 +176,14 @@ impl Rule {
         self
     }
 
-    fn strikes(&mut self, request: &RequestInfo, draw: u64) -> bool {
+    fn strikes(&mut self, request: &RequestInfo, in_batch: bool, draw: u64) -> bool {
         let drawn = (draw >> 11) as f64 / (1_u64 << 53) as f64;
         let matches = self.times > 0
+            && self.in_batches == in_batch
+            && self
+                .below
+                .as_ref()
+                .is_none_or(|below| request.path.starts_with(below))
             && self
                 .template
                 .as_ref()
@@ -160,6 +210,8 @@ impl fmt::Debug for Rule {
         f.debug_struct("Rule")
             .field("fault", &self.fault)
             .field("template", &self.template)
+            .field("below", &self.below)
+            .field("in_batches", &self.in_batches)
             .field("condition", &self.condition.is_some())
             .field("chance", &self.chance)
             .field("skip", &self.skip)
@@ -189,10 +241,20 @@ impl Faults {
         self.plan(|plan| *plan = Plan::default());
     }
 
+    /// What strikes this operation of a batch.
+    pub(crate) fn strike_operation(&self, call: &Call, number: u64, seed: u64) -> Option<Fault> {
+        self.find(&RequestInfo::of(call, number), true, seed)
+    }
+
     /// What strikes this request.
     pub(crate) fn strike(&self, request: &RequestInfo, seed: u64) -> Option<Fault> {
+        self.find(request, false, seed)
+    }
+
+    fn find(&self, request: &RequestInfo, in_batch: bool, seed: u64) -> Option<Fault> {
         self.plan(|plan| {
             if let Some(large) = plan.large_pages
+                && !in_batch
                 && request.count.is_some_and(|count| count > large.more_than)
             {
                 return Some(large.fault);
@@ -202,7 +264,7 @@ impl Faults {
                 .enumerate()
                 .find_map(|(position, rule)| {
                     let draw = mix(seed ^ mix(request.number) ^ ((position as u64) << 48));
-                    rule.strikes(request, draw).then_some(rule.fault)
+                    rule.strikes(request, in_batch, draw).then_some(rule.fault)
                 })
         })
     }

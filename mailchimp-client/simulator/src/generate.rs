@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::definitions::Definitions;
 use crate::member::Body;
-use crate::member::{Hash, Location, Member, Profile, TagHeld, hash_of, mix};
+use crate::member::{Hash, Location, Member, Note, Profile, TagHeld, hash_of, mix};
 use crate::spec::{AudienceSpec, MergeFieldKind, MergeFieldSpec, Spread, Status, StatusMix};
 use crate::timestamp;
 
@@ -22,6 +22,8 @@ pub(crate) struct Generator {
     /// Percentage of members who chose each interest.
     interests: Vec<(u32, u8)>,
     created: u32,
+    /// Whether members have notes, events and goals.
+    engaged: bool,
 }
 
 /// A reason per drawn property, so that draws do not depend on each other.
@@ -38,6 +40,7 @@ enum Draw {
     LastName,
     Language,
     Location,
+    Note,
     MergeField = 1000,
     Tag = 100_000,
     Interest = 200_000,
@@ -130,6 +133,7 @@ impl Generator {
                 .zip(chosen)
                 .collect(),
             created: now,
+            engaged: spec.engaged,
         }
     }
 
@@ -210,7 +214,18 @@ impl Generator {
         let place = self.percent(number, Draw::Location, 0);
         profile.location = PLACES.get(usize::from(place / 20)).copied();
         profile.marketing_permission = self.percent(number, Draw::Permission, 0) < 50;
-        profile.note = None;
+        profile.notes.clear();
+        if self.engaged && self.percent(number, Draw::Note, 0) < 30 {
+            profile.notes.push(Note {
+                id: number.saturating_mul(100) + 50,
+                created_at: self.created,
+                text: "Likes \"tea\",\nnot cake 🍰".to_owned(),
+            });
+        }
+    }
+
+    pub(crate) fn is_engaged(&self) -> bool {
+        self.engaged
     }
 
     /// Whether member `number` has a tag.

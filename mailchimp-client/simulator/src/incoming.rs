@@ -27,6 +27,25 @@ pub struct RequestInfo {
 }
 
 impl RequestInfo {
+    /// A call as a request.
+    pub(crate) fn of(call: &Call, number: u64) -> Self {
+        let names = call.segments();
+        let resource = Resource::at(&names);
+        let paged = call.method == Method::GET && resource.is_some_and(Resource::is_paged);
+        let count = call
+            .query
+            .get("count")
+            .map_or(Some(10), |count| count.parse().ok());
+        Self {
+            number,
+            method: call.method.clone(),
+            template: resource.map_or(UNKNOWN, Resource::template),
+            path: format!("/{}", names.join("/")),
+            query: call.query.without("apikey"),
+            count: count.filter(|_| paged),
+        }
+    }
+
     /// Method and path template, such as `GET /lists/{list_id}/members`.
     pub fn operation(&self) -> String {
         if self.template == UNKNOWN {
@@ -83,22 +102,12 @@ impl Incoming {
             body,
             twist: Twist::default(),
         };
-        let names = call.segments();
-        let resource = below.and_then(|_| Resource::at(&names));
-        let paged = call.method == Method::GET && resource.is_some_and(Resource::is_paged);
-        let count = call
-            .query
-            .get("count")
-            .map_or(Some(10), |count| count.parse().ok());
-        let info = RequestInfo {
-            number,
-            method: call.method.clone(),
-            template: resource.map_or(UNKNOWN, Resource::template),
-            path: format!("/{}", names.join("/")),
-            query: call.query.without("apikey"),
-            count: count.filter(|_| paged),
-        };
-        let known = resource.is_some();
+        let mut info = RequestInfo::of(&call, number);
+        if below.is_none() {
+            // The path is empty then, and not that of the account.
+            info.template = UNKNOWN;
+        }
+        let known = info.template != UNKNOWN;
         Self {
             known,
             override_misused: overridden.is_some() && parts.method != Method::POST,

@@ -30,10 +30,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A whole account
+//!
+//! [`AccountSpec::full`] fills an account with a handful of everything the API can read, [`MailchimpSimulator::fill`] makes
+//! it, in any size: what a campaign's recipients did, orders, files and the rest are drawn from the seed when they are
+//! asked for and never kept. What the rows of a report show is what the report adds up to.
+//!
+//! Beside the API, at the same address, are the places that its answers link to: results of batches, stored files (with
+//! ranges), account exports, and the login host's `/oauth2/metadata`.
+//!
 //! # What it does not know
 //!
-//! Automations, landing pages, surveys, files, stores, the beta audiences and account exports: their paths answer 404.
-//! Members' notes, events and goals, and changes of definitions and segments through the API. Webhooks are kept and never
+//! Changes through the API, except those of members, webhooks, batches and account exports. Webhooks are kept and never
 //! delivered.
 //!
 //! # Where the live behaviour is not known
@@ -55,29 +63,39 @@ mod account;
 mod account_spec;
 mod activity;
 mod audience;
+mod automations;
 mod batches;
+mod beta;
 mod campaign_changes;
 mod campaigns;
 mod changes;
 mod connections;
+mod conversations;
 mod credential;
 mod definitions;
 mod endpoint;
+mod exports;
 mod faults;
 mod fields;
+mod files;
 mod folders;
 mod generate;
 mod incoming;
+mod integrations;
+mod landing_pages;
 mod links;
 mod list_history;
 mod listing;
 mod lists;
 mod member;
+mod member_history;
 mod member_list;
 mod member_row;
 mod member_writes;
+mod oauth;
 mod object;
 mod ordered;
+mod outside;
 mod problem;
 mod query;
 mod render;
@@ -90,6 +108,8 @@ mod settings;
 mod simulator;
 mod spec;
 mod stats;
+mod stores;
+mod surveys;
 mod templates;
 mod thing_changes;
 mod timestamp;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::account::Account;
 use crate::audience::Audience;
+use crate::campaigns::Campaign;
 use crate::fields::View;
 use crate::links::{self, link};
 use crate::listing::Class;
@@ -64,32 +65,39 @@ pub(crate) fn lists(
     let since = query.time("since_date_created");
     let before = query.time("before_date_created");
     let email = query.get("email");
-    // No campaign was ever sent and no store connected, so that only the filters that ask for neither find a list.
-    let impossible = query.get("since_campaign_last_sent").is_some()
-        || query.get("before_campaign_last_sent").is_some()
-        || query.flag("has_ecommerce_store");
+    let sent_since = query.time("since_campaign_last_sent");
+    let sent_before = query.time("before_campaign_last_sent");
+    let with_store = query.flag("has_ecommerce_store");
     let mut found: Vec<&Audience> = account
         .audiences
         .iter()
         .filter(|audience| {
             let created = i64::from(audience.created_at);
-            !impossible
-                && since.is_none_or(|since| created > since)
+            // A list that nothing was sent to passes no filter by what was.
+            let sent = i64::from(last_sent(account, audience));
+            since.is_none_or(|since| created > since)
                 && before.is_none_or(|before| created <= before)
+                && sent_since.is_none_or(|since| sent > since)
+                && sent_before.is_none_or(|before| sent <= before && sent > 0)
+                && (!with_store || account.stores.iter().any(|store| store.list == audience.id))
                 && email.is_none_or(|email| audience.find(email).is_some())
         })
         .collect();
-    if query.get("sort_field") == Some("date_created") {
-        found.sort_by_key(|audience| audience.created_at);
-        if query.get("sort_dir") == Some("DESC") {
-            found.reverse();
+    match query.get("sort_field") {
+        None => {}
+        Some("date_created") => {
+            found.sort_by_key(|audience| audience.created_at);
+            if query.get("sort_dir") == Some("DESC") {
+                found.reverse();
+            }
         }
+        Some(_) => return Err(Problem::not_one_of("sort_field", &["date_created"])),
     }
     let contacts = query.flag("include_total_contacts");
     let rows = Rows::new("lists", found.len(), |position| {
         found
             .get(position)
-            .map(|audience| list_json(context, audience, contacts))
+            .map(|audience| list_json(account, context, audience, contacts))
     });
     let made = account.audiences.len();
     rows.with(
@@ -102,19 +110,34 @@ pub(crate) fn lists(
 
 /// `GET /lists/{list_id}`.
 pub(crate) fn list(
+    account: &Account,
     context: &Context<'_>,
     audience: &Audience,
     call: &Call,
 ) -> Result<Answer, Problem> {
     let contacts = call.query.flag("include_total_contacts");
-    Answer::selected(list_json(context, audience, contacts), call)
+    Answer::selected(list_json(account, context, audience, contacts), call)
+}
+
+/// When a campaign was last sent to an audience; zero for never.
+fn last_sent(account: &Account, audience: &Audience) -> u32 {
+    let sent = account.campaigns.sent_to(&audience.id);
+    sent.map(Campaign::send_time).max().unwrap_or(0)
 }
 
 fn shown(audience: &Audience, status: Status) -> usize {
     audience.listing.count(Class::Of(status))
 }
 
-fn list_json(context: &Context<'_>, audience: &Audience, total_contacts: bool) -> Value {
+fn list_json(
+    account: &Account,
+    context: &Context<'_>,
+    audience: &Audience,
+    total_contacts: bool,
+) -> Value {
+    let sent = account.campaigns.sent_to(&audience.id).count();
+    // Percentages, unlike the rates of reports.
+    let (open_rate, click_rate) = if sent > 0 { (40.25, 20.5) } else { (0.0, 0.0) };
     let unsubscribed = shown(audience, Status::Unsubscribed);
     let path = format!("lists/{}", audience.id);
     let mut list = json!({
@@ -151,14 +174,14 @@ fn list_json(context: &Context<'_>, audience: &Audience, total_contacts: bool) -
             "member_count_since_send": shown(audience, Status::Subscribed),
             "unsubscribe_count_since_send": unsubscribed,
             "cleaned_count_since_send": shown(audience, Status::Cleaned),
-            "campaign_count": 0,
-            "campaign_last_sent": "",
+            "campaign_count": sent,
+            "campaign_last_sent": timestamp::text(last_sent(account, audience)),
             "merge_field_count": audience.definitions.merge_fields.len(),
             "avg_sub_rate": 0,
             "avg_unsub_rate": 0,
             "target_sub_rate": 0,
-            "open_rate": 0,
-            "click_rate": 0,
+            "open_rate": open_rate,
+            "click_rate": click_rate,
             "last_sub_date": "",
             "last_unsub_date": "",
         },

@@ -50,7 +50,8 @@ pub(crate) struct Profile {
     pub(crate) unsubscribe_reason: String,
     pub(crate) location: Option<Location>,
     pub(crate) marketing_permission: bool,
-    pub(crate) note: Option<Note>,
+    /// Oldest first.
+    pub(crate) notes: Vec<Note>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

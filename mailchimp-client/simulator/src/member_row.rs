@@ -256,7 +256,7 @@ impl<'a> RowWriter<'a> {
                 permissions(out, profile);
             }
             Key::LastNote => {
-                let Some(note) = &profile.note else {
+                let Some(note) = profile.notes.last() else {
                     return false;
                 };
                 let note = serde_json::json!({

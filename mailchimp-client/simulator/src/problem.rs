@@ -86,6 +86,14 @@ impl Problem {
         )
     }
 
+    pub(crate) fn forbidden() -> Self {
+        Self::new(
+            403,
+            "Forbidden",
+            "You are not permitted to access this resource.",
+        )
+    }
+
     pub(crate) fn not_archivable() -> Self {
         Self::new(
             405,
@@ -153,11 +161,7 @@ impl Problem {
             "JSONParseException" | "JSONParseError" => Self::json_parse(),
             "APIKeyMissing" => Self::key_missing(),
             "APIKeyInvalid" => Self::key_invalid(),
-            "Forbidden" => Self::new(
-                403,
-                "Forbidden",
-                "You are not permitted to access this resource.",
-            ),
+            "Forbidden" => Self::forbidden(),
             "UserDisabled" => Self::new(403, "User Disabled", "This account has been deactivated."),
             "WrongDatacenter" => Self::new(
                 403,

@@ -43,6 +43,30 @@ impl Answer {
         Ok(Self::json(&value))
     }
 
+    /// The same with every row of its collections, or itself when it has none, changed.
+    pub(crate) fn with_rows(self, mut change: impl FnMut(&mut Map<String, Value>)) -> Self {
+        let Ok(Value::Object(mut envelope)) = serde_json::from_slice(&self.body) else {
+            return self;
+        };
+        let mut rows = 0_usize;
+        for (name, part) in &mut envelope {
+            if name == "_links" {
+                continue;
+            }
+            for row in part.as_array_mut().into_iter().flatten() {
+                rows += 1;
+                row.as_object_mut().map(&mut change);
+            }
+        }
+        if rows == 0 {
+            change(&mut envelope);
+        }
+        Self {
+            body: Value::Object(envelope).to_string().into(),
+            ..self
+        }
+    }
+
     /// A 204. It claims to be JSON and has no body, like the live one.
     pub(crate) fn nothing() -> Self {
         Self {

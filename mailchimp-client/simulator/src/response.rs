@@ -108,12 +108,13 @@ impl Envelope {
 pub(crate) fn instead(fault: Fault, envelope: &Envelope) -> Option<Outcome> {
     const PAGE: &str = "<html><head><title>Error</title></head><body>An error occurred while \
                         processing your request.</body></html>";
+    if let Some(problem) = fault.problem() {
+        return Some(Outcome::Response(envelope.problem(&problem)));
+    }
     let response = match fault {
-        Fault::Status429 => envelope.problem(&Problem::too_many_requests()),
         Fault::Status429Empty => envelope.front(429, ""),
         Fault::Status403Html => envelope.front(403, PAGE),
         Fault::Status5xxHtml(status) => envelope.front(status, PAGE),
-        Fault::Status5xxJson => envelope.problem(&Problem::internal()),
         Fault::GatewayTimeout => envelope.front(504, PAGE),
         Fault::Garbage => envelope.response(
             200,
@@ -123,7 +124,20 @@ pub(crate) fn instead(fault: Fault, envelope: &Envelope) -> Option<Outcome> {
         Fault::EmptyBody => envelope.response(200, crate::render::JSON, Bytes::new()),
         Fault::Reset => return Some(Outcome::Reset),
         Fault::Hang => return Some(Outcome::Hang),
-        Fault::CutBody
+        Fault::Redirect(url) => {
+            let mut response = envelope.front(302, "");
+            let url = HeaderValue::from_static(url);
+            response.headers_mut().insert(header::LOCATION, url);
+            response
+        }
+        Fault::Status429
+        | Fault::Status5xxJson
+        | Fault::Forbidden
+        | Fault::NotFound
+        | Fault::Truncated
+        | Fault::Without(_)
+        | Fault::Null(_)
+        | Fault::CutBody
         | Fault::WrongTotal(_)
         | Fault::Unsorted
         | Fault::EmptyPage
@@ -131,6 +145,20 @@ pub(crate) fn instead(fault: Fault, envelope: &Envelope) -> Option<Outcome> {
         | Fault::ReplyLost => return None,
     };
     Some(Outcome::Response(response))
+}
+
+/// What a fault leaves of a response.
+pub(crate) fn left_of(response: Response<Bytes>, fault: Option<Fault>) -> Outcome {
+    let half = response.body().len() / 2;
+    match fault {
+        Some(Fault::ReplyLost) => Outcome::Reset,
+        Some(Fault::CutBody) => Outcome::CutBody {
+            response,
+            sent: half,
+        },
+        Some(Fault::Truncated) => Outcome::Response(response.map(|body| body.slice(..half))),
+        _ => Outcome::Response(response),
+    }
 }
 
 fn compressed(body: &[u8]) -> Bytes {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::account_spec::History;
+use crate::member::mix;
 use crate::timestamp;
 
 /// Numbered things of one kind: which there are, when they came, and how often they were changed.
@@ -51,6 +52,10 @@ impl Roster {
             generated: count,
             ..Self::default()
         }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.live.len()
     }
 
     /// The thing at a position, in order of creation.
@@ -113,6 +118,19 @@ impl Roster {
             revision: change.map_or(0, |change| change.revision),
         }
     }
+}
+
+impl Entry {
+    /// A number drawn for this thing and a purpose; another one after each change.
+    pub(crate) fn draw(self, seed: u64, purpose: u64) -> u64 {
+        let revision = u64::from(self.revision) << 40;
+        mix(seed ^ mix(purpose ^ revision ^ (u64::from(self.number) << 8)))
+    }
+}
+
+/// Cents as an amount of money.
+pub(crate) fn money(cents: u32) -> f64 {
+    f64::from(cents) / 100.0
 }
 
 /// A number from a draw, at least 0 and less than `below`.

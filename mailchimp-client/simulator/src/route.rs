@@ -14,8 +14,6 @@ pub(crate) enum Resource<'a> {
     Members(&'a str),
     Member(&'a str, &'a str),
     MemberTags(&'a str, &'a str),
-    MemberActivity(&'a str, &'a str),
-    MemberActivityFeed(&'a str, &'a str),
     DeletePermanent(&'a str, &'a str),
     MergeFields(&'a str),
     MergeField(&'a str, &'a str),
@@ -59,8 +57,6 @@ impl<'a> Resource<'a> {
                 ["members"] => Self::Members(list),
                 ["members", key] => Self::Member(list, key),
                 ["members", key, "tags"] => Self::MemberTags(list, key),
-                ["members", key, "activity"] => Self::MemberActivity(list, key),
-                ["members", key, "activity-feed"] => Self::MemberActivityFeed(list, key),
                 ["members", key, "actions", "delete-permanent"] => Self::DeletePermanent(list, key),
                 ["merge-fields"] => Self::MergeFields(list),
                 ["merge-fields", id] => Self::MergeField(list, id),
@@ -96,8 +92,6 @@ impl<'a> Resource<'a> {
             | Self::Members(list)
             | Self::Member(list, _)
             | Self::MemberTags(list, _)
-            | Self::MemberActivity(list, _)
-            | Self::MemberActivityFeed(list, _)
             | Self::DeletePermanent(list, _)
             | Self::MergeFields(list)
             | Self::MergeField(list, _)
@@ -124,10 +118,6 @@ impl<'a> Resource<'a> {
             Self::Members(..) => "/lists/{list_id}/members",
             Self::Member(..) => "/lists/{list_id}/members/{subscriber_hash}",
             Self::MemberTags(..) => "/lists/{list_id}/members/{subscriber_hash}/tags",
-            Self::MemberActivity(..) => "/lists/{list_id}/members/{subscriber_hash}/activity",
-            Self::MemberActivityFeed(..) => {
-                "/lists/{list_id}/members/{subscriber_hash}/activity-feed"
-            }
             Self::DeletePermanent(..) => {
                 "/lists/{list_id}/members/{subscriber_hash}/actions/delete-permanent"
             }
@@ -185,7 +175,6 @@ impl<'a> Resource<'a> {
             Self::Lists
                 | Self::Members(..)
                 | Self::MemberTags(..)
-                | Self::MemberActivityFeed(..)
                 | Self::MergeFields(..)
                 | Self::Categories(..)
                 | Self::Interests(..)

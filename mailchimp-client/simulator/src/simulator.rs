@@ -11,13 +11,13 @@ use loopback::{Outcome, Reply, Request, Simulator};
 use crate::account::{self, Account};
 use crate::account_spec::AccountSpec;
 use crate::audience::{Audience, Moment};
-use crate::batches;
 use crate::changes::AudienceHandle;
 use crate::connections::Connections;
 use crate::faults::{CALL_LIMIT, Fault, Faults};
 use crate::incoming::{Incoming, RequestInfo};
+use crate::outside::Place;
 use crate::problem::Problem;
-use crate::query::{Call, Query, Twist};
+use crate::query::{Call, Twist};
 use crate::render::Answer;
 use crate::response::{self, Envelope};
 use crate::settings::Settings;
@@ -90,11 +90,12 @@ impl OwnContext {
 impl MailchimpSimulator {
     /// An account without audiences.
     pub fn new(settings: Settings) -> Self {
+        let faults = Faults::default();
         Self(Arc::new(Inner {
             connections: Connections::new(settings.connections),
             settings,
-            account: RwLock::default(),
-            faults: Faults::default(),
+            account: RwLock::new(Account::new(faults.clone())),
+            faults,
             hooks: Mutex::default(),
             stats: Mutex::default(),
             requests: AtomicU64::new(0),
@@ -247,6 +248,42 @@ impl MailchimpSimulator {
         reply
     }
 
+    /// Gives out what is no part of the API: it takes no connection of the user's and no credential.
+    fn serve_outside(
+        &self,
+        place: Place<'_>,
+        number: u64,
+        parts: &http::request::Parts,
+        origin: &str,
+        envelope: &Envelope,
+    ) -> Reply {
+        let settings = &self.0.settings;
+        let info = place.info(number, parts);
+        self.count(|stats| *stats.requests.entry(info.operation()).or_default() += 1);
+        let fault = self.0.faults.strike(&info, settings.seed);
+        let mut after = settings.latency;
+        match fault {
+            Some(Fault::Slow(longer)) => after = after.saturating_add(longer),
+            Some(Fault::Hang | Fault::GatewayTimeout) => after = CALL_LIMIT,
+            _ => {}
+        }
+        let instead = fault.and_then(|fault| response::instead(fault, envelope));
+        let outcome = instead.unwrap_or_else(|| {
+            let context = Context {
+                settings,
+                now: (settings.now)(),
+                origin,
+            };
+            let response = place.response(&self.account_unchanged(), &context, parts);
+            response::left_of(response, fault)
+        });
+        Reply {
+            after,
+            outcome,
+            slot: None,
+        }
+    }
+
     /// Carries out a request, with what goes wrong.
     fn answer(
         &self,
@@ -298,7 +335,14 @@ impl MailchimpSimulator {
         if let Some(Fault::Slow(longer)) = fault {
             after = after.saturating_add(longer);
         }
-        let response = match self.carry_out(&call, origin) {
+        let carried_out = self.carry_out(&call, origin).map(|answer| match fault {
+            Some(Fault::Without(key)) => answer.with_rows(|row| drop(row.remove(key))),
+            Some(Fault::Null(key)) => answer.with_rows(|row| {
+                row.insert(key.to_owned(), serde_json::Value::Null);
+            }),
+            _ => answer,
+        });
+        let response = match carried_out {
             Ok(answer) => {
                 self.count(|stats| {
                     *stats.answers.entry(answer.status).or_default() += 1;
@@ -312,17 +356,9 @@ impl MailchimpSimulator {
                 envelope.problem(&problem)
             }
         };
-        let outcome = match fault {
-            Some(Fault::ReplyLost) => Outcome::Reset,
-            Some(Fault::CutBody) => {
-                let sent = response.body().len() / 2;
-                Outcome::CutBody { response, sent }
-            }
-            _ => Outcome::Response(response),
-        };
         Reply {
             after,
-            outcome,
+            outcome: response::left_of(response, fault),
             slot: None,
         }
     }
@@ -355,15 +391,8 @@ impl Simulator for MailchimpSimulator {
         let (parts, body) = request.into_parts();
         let envelope = Envelope::new(settings, number, &parts.headers);
         let origin = origin(settings, &parts.headers);
-        if let Some(rest) = parts.uri.path().strip_prefix(batches::RESULTS) {
-            let now = (settings.now)();
-            let query = Query::parse(parts.uri.query().unwrap_or(""));
-            let response =
-                batches::result(&self.account_unchanged(), rest, &query, &parts.headers, now);
-            return Reply {
-                after: settings.latency,
-                ..Reply::now(response)
-            };
+        if let Some(place) = Place::at(parts.uri.path()) {
+            return self.serve_outside(place, number, &parts, &origin, &envelope);
         }
         let request = Incoming::new(number, &parts, body);
         let operation = request.info.operation();

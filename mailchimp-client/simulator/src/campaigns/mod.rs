@@ -108,7 +108,8 @@ pub(crate) struct Totals {
     pub(crate) clickers: u32,
     pub(crate) last_click: u32,
     pub(crate) unsubscribed: u32,
-    pub(crate) complained: u32,
+    /// Recipients who reported abuse, in their order.
+    pub(crate) complainers: Vec<u32>,
     pub(crate) links: Vec<LinkTotals>,
 }
 
@@ -224,6 +225,14 @@ impl Campaigns {
     }
 }
 
+impl Campaigns {
+    /// The campaigns that were sent to an audience.
+    pub(crate) fn sent_to<'a>(&'a self, list: &'a str) -> impl Iterator<Item = &'a Campaign> {
+        let held = self.held.iter();
+        held.filter(move |campaign| campaign.is_sent() && campaign.list == list)
+    }
+}
+
 impl Kind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -326,7 +335,9 @@ impl Campaign {
                 totals.count(&events);
                 let recipient = self.engagement.recipient(number);
                 totals.unsubscribed += u32::from(recipient.unsubscribed_at.is_some());
-                totals.complained += u32::from(recipient.complained_at.is_some());
+                totals
+                    .complainers
+                    .extend(recipient.complained_at.map(|_| number));
             }
             totals
         })
@@ -384,6 +395,10 @@ impl Totals {
         self.clicks += clicks;
         self.unique_clicks += clicked.count_ones();
         self.clickers += u32::from(clicks > 0);
+    }
+
+    pub(crate) fn complained(&self) -> u32 {
+        u32::try_from(self.complainers.len()).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn bounces(&self) -> u32 {

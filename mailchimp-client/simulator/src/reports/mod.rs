@@ -1,5 +1,6 @@
 //! Reports: what came of a campaign, as a whole, by recipient and by everything else.
 
+mod abuse;
 mod breakdown;
 mod people;
 mod recipients;
@@ -63,6 +64,16 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::whole(
         "/reports/{campaign_id}/domain-performance",
         breakdown::domains,
+    ),
+    Endpoint::whole("/reports/{campaign_id}/abuse-reports", abuse::in_campaign),
+    Endpoint::whole(
+        "/reports/{campaign_id}/abuse-reports/{report_id}",
+        abuse::one_in_campaign,
+    ),
+    Endpoint::paged("/lists/{list_id}/abuse-reports", abuse::in_list),
+    Endpoint::whole(
+        "/lists/{list_id}/abuse-reports/{report_id}",
+        abuse::one_in_list,
     ),
     Endpoint::whole("/reports/{campaign_id}/advice", breakdown::advice),
     Endpoint::whole("/reports/{campaign_id}/eepurl", breakdown::eepurl),
@@ -134,7 +145,7 @@ fn report_json(account: &Account, context: &Context<'_>, campaign: &Campaign) ->
         "subject_line": campaign.subject(),
         "preview_text": "",
         "emails_sent": campaign.recipients(),
-        "abuse_reports": totals.complained,
+        "abuse_reports": totals.complained(),
         "unsubscribed": totals.unsubscribed,
         "send_time": timestamp::text(campaign.send_time()),
         "bounces": {
@@ -196,7 +207,7 @@ fn halves(totals: &Totals) -> Value {
     let group = |second: bool| {
         json!({
             "bounces": half(totals.bounces(), second),
-            "abuse_reports": half(totals.complained, second),
+            "abuse_reports": half(totals.complained(), second),
             "unsubs": half(totals.unsubscribed, second),
             "recipient_clicks": half(totals.clickers, second),
             "forwards": 0,

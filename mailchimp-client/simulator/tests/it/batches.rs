@@ -45,7 +45,7 @@ fn entries(archive: &[u8]) -> Vec<(String, String)> {
     read.collect()
 }
 
-fn results(api: &Api, id: &str) -> Vec<Value> {
+pub(crate) fn results(api: &Api, id: &str) -> Vec<Value> {
     let url = api.read(&format!("/batches/{id}"))["response_body_url"].clone();
     let response = fetch(api, url.as_str().unwrap(), None);
     assert_eq!(response.status(), 200);

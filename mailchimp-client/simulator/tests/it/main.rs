@@ -6,6 +6,7 @@ mod api;
 
 mod batches;
 mod campaigns;
+mod catalogue;
 mod collections;
 mod credentials;
 mod definitions;
