@@ -18,6 +18,8 @@ mod lists;
 mod members;
 mod orders;
 mod reports;
+#[cfg(test)]
+mod samples;
 mod segments;
 mod surveys;
 mod templates;
