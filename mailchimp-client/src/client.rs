@@ -216,7 +216,7 @@ impl Client {
         items_key: &'static str,
         query: Query,
         count: u32,
-    ) -> impl Stream<Item = Result<RawPage>> + Send + 'static {
+    ) -> impl Stream<Item = Result<RawPage>> + Send + 'static + use<> {
         Collection {
             client: self.clone(),
             path,
@@ -243,7 +243,7 @@ impl Client {
         query: Query,
         count: u32,
         cursor: Option<String>,
-    ) -> impl Stream<Item = Result<RawPage>> + Send + 'static {
+    ) -> impl Stream<Item = Result<RawPage>> + Send + 'static + use<> {
         Collection {
             client: self.clone(),
             path,

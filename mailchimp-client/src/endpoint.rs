@@ -54,7 +54,7 @@ macro_rules! collection {
             &self,
             $($($arg: $arg_kind,)+)?
             request: &$request,
-        ) -> crate::Result<impl futures::Stream<Item = crate::Result<$item>> + Send + 'static> {
+        ) -> crate::Result<impl futures::Stream<Item = crate::Result<$item>> + Send + 'static + use<>> {
             let path = crate::Path::new(
                 $template,
                 &[$(&self.$own,)? $($(&$arg.to_string(),)+)?],

@@ -77,7 +77,7 @@ impl Audiences {
         &self,
         audience_id: &str,
         request: &ListContacts,
-    ) -> Result<impl Stream<Item = Result<Contact>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<Contact>> + Send + 'static + use<>> {
         let contacts = self.contacts_of(audience_id)?;
         let pages = contacts.clone().cursor_pages(request.selection()?);
         Ok(contacts.flatten(pages))

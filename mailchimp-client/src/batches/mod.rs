@@ -68,7 +68,7 @@ impl Batches {
     pub fn stream(
         &self,
         request: &PageRequest,
-    ) -> Result<impl Stream<Item = Result<Batch>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<Batch>> + Send + 'static + use<>> {
         Ok(self.collection()?.stream(request.selection()?))
     }
 
@@ -132,7 +132,7 @@ impl Batches {
         &self,
         batch_id: &str,
         limits: ArchiveLimits,
-    ) -> Result<impl Stream<Item = Result<BatchResult>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<BatchResult>> + Send + 'static + use<>> {
         let path = Path::new(BATCH, &[batch_id])?;
         Ok(results::stream(self.client.clone(), path, limits))
     }

@@ -58,7 +58,7 @@ impl InterestCategories {
     pub fn stream(
         &self,
         request: &ListInterestCategories,
-    ) -> Result<impl Stream<Item = Result<InterestCategory>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<InterestCategory>> + Send + 'static + use<>> {
         Ok(self.collection()?.stream(request.selection()?))
     }
 
@@ -88,7 +88,7 @@ impl InterestCategories {
         &self,
         category_id: &str,
         request: &PageRequest,
-    ) -> Result<impl Stream<Item = Result<Interest>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<Interest>> + Send + 'static + use<>> {
         Ok(self.interests_of(category_id)?.stream(request.selection()?))
     }
 

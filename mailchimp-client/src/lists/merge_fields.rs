@@ -41,7 +41,7 @@ impl MergeFields {
     pub fn stream(
         &self,
         request: &ListMergeFields,
-    ) -> Result<impl Stream<Item = Result<MergeField>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<MergeField>> + Send + 'static + use<>> {
         Ok(self.collection()?.stream(request.selection()?))
     }
 

@@ -70,7 +70,7 @@ impl Lists {
     pub fn stream(
         &self,
         request: &ListLists,
-    ) -> Result<impl Stream<Item = Result<List>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<List>> + Send + 'static + use<>> {
         Ok(self.collection()?.stream(request.selection()?))
     }
 }
@@ -280,7 +280,7 @@ impl ListHandle {
         &self,
         name: Option<&str>,
         page: &PageRequest,
-    ) -> Result<impl Stream<Item = Result<Tag>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<Tag>> + Send + 'static + use<>> {
         Ok(self.tags()?.stream(tag_selection(name, page)?))
     }
 

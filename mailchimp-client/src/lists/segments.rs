@@ -55,7 +55,7 @@ impl Segments {
     pub fn stream(
         &self,
         request: &ListSegments,
-    ) -> Result<impl Stream<Item = Result<Segment>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<Segment>> + Send + 'static + use<>> {
         Ok(self.collection()?.stream(request.selection()?))
     }
 
@@ -98,7 +98,7 @@ impl Segments {
         &self,
         segment_id: u64,
         request: &ListSegmentMembers,
-    ) -> Result<impl Stream<Item = Result<Member>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<Member>> + Send + 'static + use<>> {
         Ok(self.members_of(segment_id)?.stream(request.selection()?))
     }
 }

@@ -117,7 +117,7 @@ impl Members {
     pub fn stream(
         &self,
         request: &ListMembers,
-    ) -> Result<impl Stream<Item = Result<Member>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<Member>> + Send + 'static + use<>> {
         Ok(self.collection()?.stream(request.selection()?))
     }
 
@@ -187,7 +187,7 @@ impl Members {
         &self,
         key: &str,
         request: &PageRequest,
-    ) -> Result<impl Stream<Item = Result<Tag>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<Tag>> + Send + 'static + use<>> {
         Ok(self.of(TAGS, "tags", key)?.stream(request.selection()?))
     }
 
@@ -235,7 +235,7 @@ impl Members {
         &self,
         key: &str,
         request: &ListFeed,
-    ) -> Result<impl Stream<Item = Result<FeedItem>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<FeedItem>> + Send + 'static + use<>> {
         Ok(self.of(FEED, "activity", key)?.stream(request.selection()?))
     }
 
@@ -255,7 +255,7 @@ impl Members {
         &self,
         key: &str,
         request: &PageRequest,
-    ) -> Result<impl Stream<Item = Result<MemberEvent>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<MemberEvent>> + Send + 'static + use<>> {
         Ok(self.of(EVENTS, "events", key)?.stream(request.selection()?))
     }
 
@@ -271,7 +271,7 @@ impl Members {
         &self,
         key: &str,
         request: &ListNotes,
-    ) -> Result<impl Stream<Item = Result<MemberNote>> + Send + 'static> {
+    ) -> Result<impl Stream<Item = Result<MemberNote>> + Send + 'static + use<>> {
         Ok(self.of(NOTES, "notes", key)?.stream(request.selection()?))
     }
 

@@ -178,6 +178,19 @@ impl ReportHandle {
         stream link_members_stream,
     }
 
+    /// One recipient who clicked on a link.
+    pub async fn link_member(
+        &self,
+        link_id: &str,
+        key: &str,
+        request: &FieldSelection,
+    ) -> Result<Fetched<ClickMember>> {
+        const ONE: &str =
+            "/reports/{campaign_id}/click-details/{link_id}/members/{subscriber_hash}";
+        let path = Path::new(ONE, &[&self.campaign_id, link_id, &segment(key)])?;
+        self.client.get(&path, &request.query()?).await
+    }
+
     collection! {
         "/reports/{campaign_id}/sent-to" [self.campaign_id],
         "sent_to": SentTo, PageRequest,

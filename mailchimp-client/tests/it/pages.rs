@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures::TryStreamExt;
-use mailchimp_client::{Client, Error, ListMembers, ListSegmentMembers, Path, Query};
+use mailchimp_client::{
+    Client, Error, ListContacts, ListMembers, ListSegmentMembers, PageRequest, Path, Query, RawPage,
+};
 use serde_json::{Value, json};
 
 use crate::script::{Chunk, Reply, Script, Seen};
@@ -252,4 +254,153 @@ async fn a_typed_page_keeps_what_else_the_envelope_holds() {
     assert_eq!(page.items[0].extra.get("new"), Some(&json!({ "x": 1 })));
     assert_eq!(page.extra.get("new"), Some(&json!([2])));
     assert_eq!(page.extra.get("list_id"), Some(&json!("b")));
+}
+
+#[tokio::test]
+async fn a_raw_page_keeps_what_else_the_envelope_holds() {
+    let script = Script::new(|_, _| {
+        Reply::json(
+            200,
+            r#"{"files":[{"id":1}], "total_file_size": 1.5e3,"_links":[{"rel":"self"}],
+                "total_items":1,"campaign_id":"c","odd":null}"#,
+        )
+    });
+    let path = Path::new("/file-manager/files", &[]).unwrap();
+    let page = script
+        .client()
+        .get_rows(&path, "files", &Query::new())
+        .await
+        .unwrap();
+    let names: Vec<_> = page.extra.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["total_file_size", "_links", "campaign_id", "odd"]);
+    assert_eq!(page.extra[0].1, "1.5e3");
+    assert_eq!(page.envelope::<f64>("total_file_size"), Some(1500.0));
+    assert_eq!(page.envelope::<String>("campaign_id").as_deref(), Some("c"));
+    assert_eq!(page.envelope::<u64>("campaign_id"), None);
+    assert_eq!(page.envelope::<String>("list_id"), None);
+    assert_eq!(page.next_cursor(), None);
+    assert!(!format!("{page:?}").contains("1.5e3"));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_page_gives_what_it_has_once() {
+    for (rows, requests) in [(3, 1), (1500, 2)] {
+        let script = Script::new(move |_, _| {
+            let rows: Vec<Value> = (0..rows)
+                .map(|id| json!({ "id": id.to_string() }))
+                .collect();
+            Reply::json(
+                200,
+                json!({ "queue": rows, "total_items": rows.len() }).to_string(),
+            )
+        });
+        let queue = script
+            .client()
+            .automations()
+            .queue_stream("w", "e", &PageRequest::default());
+        let all: Vec<_> = queue.unwrap().try_collect().await.unwrap();
+        assert_eq!((all.len(), script.seen().len()), (rows, requests));
+    }
+}
+
+/// Serves 25 contacts by cursor, ending as the closure does.
+fn contacts(last: Value) -> Script {
+    Script::new(move |_, seen| {
+        let begin: usize = seen
+            .query("cursor")
+            .map_or(0, |cursor| cursor.parse().unwrap());
+        let count: usize = seen.query("count").unwrap().parse().unwrap();
+        let end = (begin + count).min(25);
+        let rows: Vec<Value> = (begin..end)
+            .map(|id| json!({ "id": id.to_string() }))
+            .collect();
+        let mut body = json!({ "contacts": rows });
+        if end < 25 {
+            body["next_cursor"] = json!(end.to_string());
+        } else if last != json!("absent") {
+            body["next_cursor"] = last.clone();
+        }
+        Reply::json(200, body.to_string())
+    })
+}
+
+fn contacts_path() -> Path {
+    Path::new("/audiences/{audience_id}/contacts", &["a"]).unwrap()
+}
+
+async fn cursor_walk(script: &Script, cursor: Option<String>) -> Result<Vec<RawPage>, Error> {
+    script
+        .client()
+        .cursor_pages(contacts_path(), "contacts", Query::new(), 10, cursor)
+        .try_collect()
+        .await
+}
+
+#[tokio::test]
+async fn a_walk_by_cursor_ends_with_the_page_that_names_no_next() {
+    for last in [json!("absent"), json!(null), json!("")] {
+        let script = contacts(last);
+        let pages = cursor_walk(&script, None).await.unwrap();
+        let sizes: Vec<_> = pages.iter().map(|page| page.rows.len()).collect();
+        assert_eq!(sizes, [10, 10, 5]);
+        assert_eq!(pages[0].next_cursor().as_deref(), Some("10"));
+        assert_eq!(pages[2].next_cursor(), None);
+        assert_eq!(script.seen()[0].query("cursor"), None);
+        assert!(
+            script
+                .seen()
+                .iter()
+                .all(|seen| seen.query("offset").is_none())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_walk_by_cursor_goes_on_where_an_earlier_one_ended() {
+    let script = contacts(json!(null));
+    let pages = cursor_walk(&script, Some("20".into())).await.unwrap();
+    assert_eq!(pages.len(), 1);
+    assert_eq!(pages[0].rows[0], r#"{"id":"20"}"#);
+}
+
+#[tokio::test]
+async fn a_cursor_that_stands_still_is_an_error() {
+    let script =
+        Script::new(|_, _| Reply::json(200, r#"{"contacts":[{"id":"a"}],"next_cursor":"same"}"#));
+    let error = cursor_walk(&script, None).await.unwrap_err();
+    assert!(matches!(error, Error::EndlessPages(_)), "{error}");
+    assert_eq!(script.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn fields_without_the_next_cursor_are_refused_before_they_end_a_walk() {
+    let script = contacts(json!(null));
+    let request = ListContacts {
+        count: Some(10),
+        fields: vec!["contacts.id".into()],
+        ..ListContacts::default()
+    };
+    let contacts = |request: &ListContacts| {
+        script
+            .client()
+            .audiences()
+            .contacts_stream("a", request)
+            .unwrap()
+    };
+    let error = contacts(&request)
+        .try_collect::<Vec<_>>()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Request(_)), "{error}");
+    assert!(script.seen().is_empty());
+    let request = ListContacts {
+        fields: vec!["contacts.id".into(), "next_cursor".into()],
+        ..request
+    };
+    let all: Vec<_> = contacts(&request).try_collect().await.unwrap();
+    let ids: Vec<_> = all
+        .iter()
+        .filter_map(|contact| contact.id.as_str())
+        .collect();
+    assert_eq!(ids, (0..25).map(|id| id.to_string()).collect::<Vec<_>>());
 }

@@ -104,6 +104,8 @@ async fn campaigns_and_what_became_of_them() {
         "/reports/c/click-details/l" one: |client| client.report("c").link("l", &all());
         "/reports/c/click-details/l/members" page("members"):
             |client| client.report("c").link_members("l", &all());
+        "/reports/c/click-details/l/members/k" one:
+            |client| client.report("c").link_member("l", "k", &all());
         "/reports/c/sent-to" page("sent_to"): |client| client.report("c").sent_to(&all());
         "/reports/c/sent-to/k" one: |client| client.report("c").sent_to_member("k", &all());
         "/reports/c/unsubscribed" page("unsubscribes"): |client| client.report("c").unsubscribed(&all());
