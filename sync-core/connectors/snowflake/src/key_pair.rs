@@ -98,3 +98,100 @@ impl KeyPair {
         Ok(token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::encoding::Pkcs8V1Der;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use pkcs8::pkcs5::pbes2;
+    use pkcs8::{LineEnding, PrivateKeyInfoRef};
+    use serde_json::Value;
+
+    use super::*;
+
+    fn generated() -> (RsaKeyPair, SecretDocument) {
+        let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).unwrap();
+        let document = SecretDocument::try_from(der.as_ref()).unwrap();
+        (key, document)
+    }
+
+    fn pem(label: &'static str, document: &SecretDocument) -> SecretString {
+        let pem = document.to_pem(label, LineEnding::LF).unwrap();
+        // As it comes out of an environment variable or a mounted file.
+        SecretString::from(format!("\n{}\n\n", pem.as_str()))
+    }
+
+    fn encrypted(document: &SecretDocument, passphrase: &str) -> SecretDocument {
+        let key = PrivateKeyInfoRef::try_from(document.as_bytes()).unwrap();
+        let parameters =
+            pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(2048, b"saltsalt", [7; 16])
+                .unwrap();
+        key.encrypt_with_params(parameters, passphrase).unwrap()
+    }
+
+    fn part(token: &str, place: usize) -> Vec<u8> {
+        let part = token.split('.').nth(place).unwrap();
+        URL_SAFE_NO_PAD.decode(part).unwrap()
+    }
+
+    #[test]
+    fn a_token_names_account_user_and_key_and_is_signed_by_it() {
+        let (key, document) = generated();
+        let pair = KeyPair::read(&pem("PRIVATE KEY", &document), None).unwrap();
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let token = pair.token("xy12345.eu-central-1", "Loader", now).unwrap();
+        let public = AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()).unwrap();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, public.as_ref());
+        let claims: Value = serde_json::from_slice(&part(&token, 1)).unwrap();
+        assert_eq!(
+            claims,
+            json!({
+                "iss": format!("XY12345.LOADER.SHA256:{}", STANDARD.encode(digest)),
+                "sub": "XY12345.LOADER",
+                "iat": 1_700_000_000,
+                "exp": 1_700_000_120,
+            })
+        );
+        let header: Value = serde_json::from_slice(&part(&token, 0)).unwrap();
+        assert_eq!(header, json!({"alg": "RS256", "typ": "JWT"}));
+        let (signed, _) = token.rsplit_once('.').unwrap();
+        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key())
+            .verify(signed.as_bytes(), &part(&token, 2))
+            .unwrap();
+        let organised = pair.token("my_org-acc", "l", now).unwrap();
+        let claims: Value = serde_json::from_slice(&part(&organised, 1)).unwrap();
+        assert_eq!(claims["sub"], "MY_ORG-ACC.L");
+    }
+
+    #[test]
+    fn an_encrypted_key_opens_with_its_passphrase_only() {
+        let (_, document) = generated();
+        let closed = encrypted(&document, "open sesame");
+        let closed = pem("ENCRYPTED PRIVATE KEY", &closed);
+        let phrase = |text: &str| Some(SecretString::from(text));
+        let open = KeyPair::read(&pem("PRIVATE KEY", &document), None).unwrap();
+        let opened = KeyPair::read(&closed, phrase("open sesame").as_ref()).unwrap();
+        assert_eq!(opened.fingerprint, open.fingerprint);
+        for wrong in [None, phrase("open"), phrase("")] {
+            assert!(KeyPair::read(&closed, wrong.as_ref()).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_being_shown() {
+        for text in [
+            "",
+            "hush",
+            "-----BEGIN PRIVATE KEY-----\naHVzaA==\n-----END PRIVATE KEY-----",
+            "-----BEGIN RSA PRIVATE KEY-----\naHVzaA==\n-----END RSA PRIVATE KEY-----",
+            "-----BEGIN PUBLIC KEY-----\naHVzaA==\n-----END PUBLIC KEY-----",
+        ] {
+            let error = KeyPair::read(&SecretString::from(text), None).map(|_| ());
+            let error = error.unwrap_err();
+            assert!(matches!(error, ClientError::Configuration(_)));
+            assert!(!format!("{error:?} {error}").contains("aHVzaA"), "{error}");
+        }
+    }
+}

@@ -132,6 +132,7 @@ pub(crate) fn merge(table: &str, columns: &[Column], rows: Rows<'_>) -> String {
     let fingerprint = Identifier::folded(FINGERPRINT);
     let synced_at = Identifier::folded(SYNCED_AT);
     let deleted_at = Identifier::folded(DELETED_AT);
+    let now = "CURRENT_TIMESTAMP()::TIMESTAMP_TZ";
     let mut select = format!(
         "{item}[0]::VARCHAR AS {key}, {item}[2]::BOOLEAN AS \"_REMOVED\", {item}[3]::VARCHAR AS {fingerprint}, \
          {item}[4] AS {raw}"
@@ -160,11 +161,11 @@ pub(crate) fn merge(table: &str, columns: &[Column], rows: Rows<'_>) -> String {
          SELECT {select} FROM {from} \
          QUALIFY ROW_NUMBER() OVER (PARTITION BY {item}[0]::VARCHAR ORDER BY {item}[1]::NUMBER(38,0) DESC) = 1\
          ) s ON t.{key} = s.{key} \
-         WHEN MATCHED AND s.\"_REMOVED\" THEN UPDATE SET {synced_at} = CURRENT_TIMESTAMP(), \
-         {deleted_at} = COALESCE(t.{deleted_at}, CURRENT_TIMESTAMP()) \
-         WHEN MATCHED THEN UPDATE SET {sets}, {synced_at} = CURRENT_TIMESTAMP(), {deleted_at} = NULL \
+         WHEN MATCHED AND s.\"_REMOVED\" THEN UPDATE SET {synced_at} = {now}, \
+         {deleted_at} = COALESCE(t.{deleted_at}, {now}) \
+         WHEN MATCHED THEN UPDATE SET {sets}, {synced_at} = {now}, {deleted_at} = NULL \
          WHEN NOT MATCHED AND NOT s.\"_REMOVED\" THEN INSERT ({key}, {inserted}, {synced_at}) \
-         VALUES (s.{key}, {values}, CURRENT_TIMESTAMP())"
+         VALUES (s.{key}, {values}, {now})"
     )
 }
 

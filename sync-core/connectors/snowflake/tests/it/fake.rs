@@ -16,11 +16,11 @@ use sync_core::{JsonRecord, Key, Rejection, Sink, Stream, SystemClock};
 use sync_snowflake::{Credential, RetryPolicy, SnowflakeSettings, SnowflakeSink};
 use url::Url;
 
-/// A database of its own on the server.
+/// A schema of its own on the server.
 #[derive(Clone)]
 pub(crate) struct Fake {
     pub(crate) url: Url,
-    pub(crate) database: String,
+    schema: String,
 }
 
 impl Fake {
@@ -34,12 +34,18 @@ impl Fake {
         let made = MADE.fetch_add(1, Ordering::Relaxed);
         Some(Self {
             url: url.parse().expect("SNOWFLAKE_TEST_URL is a URL"),
-            database: format!("TEST_{}_{made}", std::process::id()),
+            schema: format!("TEST_{}_{made}", std::process::id()),
         })
     }
 
+    /// Another schema on the same server.
+    pub(crate) fn another(&self) -> Self {
+        Self::find().unwrap_or_else(|| self.clone())
+    }
+
     pub(crate) fn settings(&self) -> SnowflakeSettings {
-        let mut settings = SnowflakeSettings::new("test-account", "loader", &self.database);
+        let mut settings = SnowflakeSettings::new("test-account", "loader", "tests");
+        settings.schema.clone_from(&self.schema);
         settings.url = Some(self.url.clone());
         settings
     }
@@ -56,6 +62,36 @@ impl Fake {
         sink(&settings)
     }
 
+    /// Names and types of columns in the order of their names, those the sink adds left out.
+    pub(crate) async fn types(&self, table: &str) -> Vec<String> {
+        let columns = self.columns(table).await;
+        let mut columns: Vec<String> = columns
+            .into_iter()
+            .filter(|column| !column.starts_with('_'))
+            .collect();
+        columns.sort();
+        columns
+    }
+
+    /// Names and types of all columns, in their order.
+    pub(crate) async fn columns(&self, table: &str) -> Vec<String> {
+        let sql = format!(
+            "SELECT COLUMN_NAME, DATA_TYPE FROM INFORMATION_SCHEMA.COLUMNS \
+             WHERE TABLE_SCHEMA = '{}' AND TABLE_NAME = '{table}' ORDER BY ORDINAL_POSITION",
+            self.schema
+        );
+        shown(&self.query(&sql).await)
+    }
+
+    /// Names of all tables.
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        let sql = format!(
+            "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = '{}'",
+            self.schema
+        );
+        shown(&self.query(&sql).await)
+    }
+
     /// The result of a query on the tables' schema.
     pub(crate) async fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         self.try_query(sql).await.unwrap()
@@ -64,8 +100,8 @@ impl Fake {
     pub(crate) async fn try_query(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Value> {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let login = format!(
-            "{}session/v1/login-request?databaseName={}&schemaName=MAILCHIMP",
-            self.url, self.database
+            "{}session/v1/login-request?databaseName=TESTS&schemaName={}",
+            self.url, self.schema
         );
         let body = json!({"data": {"SESSION_PARAMETERS": {}}}).to_string();
         let reply = http.post(login).body(body).send().await.unwrap();

@@ -4,4 +4,8 @@
 
 mod behaviour;
 mod conformance;
+mod evolution;
 mod fake;
+mod gateway;
+mod protocol;
+mod sessions;
