@@ -142,7 +142,7 @@ impl Relay {
         );
         for name in ["authorization", "content-encoding"] {
             if let Some(value) = request.headers.get(name) {
-                head += &format!("{name}: {}\r\n", value.to_str().unwrap());
+                head = format!("{head}{name}: {}\r\n", value.to_str().unwrap());
             }
         }
         stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
