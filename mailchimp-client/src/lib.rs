@@ -36,12 +36,51 @@
 //! - **Silence about people and secrets.** No error message and no `Debug` output holds a key, an
 //!   e-mail address or a body. The way to a value is always explicit.
 //!
+//! - **Files on other hosts.** Stored files, exports and results of batches are streamed, go on
+//!   after a cut, and are fetched without the credential from public hosts alone: see
+//!   [`Client::download`].
+//!
+//! # Where things are
+//!
+//! | What | Handle |
+//! | --- | --- |
+//! | The account, `/ping`, `/search-members` | [`Client::account`], [`Client::ping`], [`Client::search_members`] |
+//! | Audiences | [`Client::lists`] |
+//! | One audience: growth, days, complaints, mail programs, places, forms, surveys, tags | [`Client::list`] |
+//! | Its members, with their tags, activity, feed, events, notes and goals | [`ListHandle::members`] |
+//! | Its merge fields, groups, segments and webhooks | [`ListHandle::merge_fields`], [`ListHandle::interest_categories`], [`ListHandle::segments`], [`ListHandle::webhooks`] |
+//! | Audiences and contacts of the beta surface, paged by cursor | [`Client::audiences`] |
+//! | Campaigns, their text and feedback | [`Client::campaigns`] |
+//! | Reports of campaigns | [`Client::reports`] |
+//! | One report and what is below it, recipient by recipient | [`Client::report`] |
+//! | Classic automations, their mails and queues | [`Client::automations`] |
+//! | Templates | [`Client::templates`] |
+//! | Folders of campaigns and of templates | [`Client::campaign_folders`], [`Client::template_folders`] |
+//! | Stored files and their folders | [`Client::files`] |
+//! | Landing pages | [`Client::landing_pages`] |
+//! | Figures of landing pages and surveys, with questions, answers and responses | [`Client::reporting`] |
+//! | Stores, and orders of all of them | [`Client::stores`] |
+//! | One store: customers, products, orders, carts, promo rules, and what is in them | [`Client::store`] |
+//! | Replies to campaigns | [`Client::conversations`] |
+//! | Domains | [`Client::verified_domains`] |
+//! | Exports of the account | [`Client::account_exports`] |
+//! | Batches, and who is told about them | [`Client::batches`], [`Client::batch_webhooks`] |
+//! | Files on other hosts | [`Client::download`] |
+//!
+//! A collection has a method for one page, and where it can be long a second one, whose name
+//! ends in `stream`, for all pages. Its request names every documented filter and order. Records
+//! hold every documented member as a [`Field`], and all others in `extra`.
+//!
+//! Anything can be had as JSON instead: a page of any collection by [`Client::get_rows`], with
+//! what its envelope holds besides; all pages by [`Client::row_pages`], or where a collection is
+//! paged by cursor by [`Client::cursor_pages`]; a single object by [`Client::get_bytes`].
+//!
 //! # What it leaves to its user
 //!
-//! Endpoints without a method of their own are reached through [`Client::get`],
-//! [`Client::post`], [`Client::get_rows`] and [`Client::row_pages`]. Pages by offset over a
-//! collection that changes meanwhile can miss rows; to read an audience completely, read closed
-//! windows of `last_changed`. The crate neither logs nor counts: give it [`Hooks`].
+//! Endpoints without a method of their own are reached by path through [`Client::get`],
+//! [`Client::post`] and the raw calls above. Pages by offset over a collection that changes
+//! meanwhile can miss rows; to read an audience completely, read closed windows of
+//! `last_changed`. The crate neither logs nor counts: give it [`Hooks`].
 //!
 //! Tests and simulations replace the network by a [`Transport`] of their own; all waiting is on
 //! tokio's clock, which tests can pause.

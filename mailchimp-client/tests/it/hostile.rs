@@ -1,7 +1,9 @@
 //! Bodies from a server that is broken or hostile.
 
+use futures::TryStreamExt;
 use mailchimp_client::{
-    Error, FieldSelection, GetList, JsonObject, List, ListMembers, Member, Page, Result, Timestamp,
+    Contact, Error, FieldSelection, GetList, JsonObject, List, ListContacts, ListMembers, Member,
+    Order, Page, Report, Result, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -85,6 +87,11 @@ fn read_in_every_way(body: &[u8]) {
         }
         let _: Result<_> = list.get(&GetList::default()).await;
         let _: Result<_> = client.batches().get("b", &FieldSelection::default()).await;
+        let _: Result<_> = client.report("c").get(&FieldSelection::default()).await;
+        let contacts = client
+            .audiences()
+            .contacts_stream("a", &ListContacts::default());
+        let _: Result<Vec<Contact>> = contacts.unwrap().try_collect().await;
     });
 }
 
@@ -102,6 +109,12 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
         "stats",
         "interests",
         "web_id",
+        "contacts",
+        "next_cursor",
+        "opens",
+        "send_time",
+        "lines",
+        "customer",
         "errors",
         "title",
         "detail",
@@ -151,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn any_object_survives_being_read_as_a_member_or_list(value in any_json()) {
+    fn any_object_survives_being_read_as_a_record(value in any_json()) {
         prop_assume!(value.is_object());
         // Through text, as numbers at the edge of their range are rounded there.
         let text = value.to_string();
@@ -160,6 +173,10 @@ proptest! {
         prop_assert_eq!(serde_json::to_value(&member).unwrap(), value.clone());
         let list: List = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(serde_json::to_value(&list).unwrap(), value.clone());
+        let report: Report = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(serde_json::to_value(&report).unwrap(), value.clone());
+        let order: Order = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(serde_json::to_value(&order).unwrap(), value.clone());
         let object: JsonObject = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(serde_json::to_value(&object).unwrap(), value);
     }

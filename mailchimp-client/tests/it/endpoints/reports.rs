@@ -409,5 +409,5 @@ async fn places_domains_advice_products_and_the_short_address() {
     read::<ReportLocation>(&place);
     read::<DomainPerformance>(&domain);
     read::<ProductActivity>(&product);
-    let short: EepurlReport = read(&eepurl);
+    read::<EepurlReport>(&eepurl);
 }
