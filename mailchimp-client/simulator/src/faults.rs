@@ -131,7 +131,8 @@ impl Rule {
         self
     }
 
-    /// Only requests whose decoded path below `/3.0` begins like this, such as `/reports/` or `/ecommerce/`.
+    /// Only requests whose decoded path below `/3.0` begins like this, such as `/reports/` or `/ecommerce/`; of places
+    /// outside the API the whole path, such as `/batch-results/`.
     #[must_use]
     pub fn below(mut self, path: impl Into<String>) -> Self {
         self.below = Some(path.into());

@@ -58,7 +58,8 @@ impl Files {
         if entry.number == 1 {
             return 0;
         }
-        self.bytes / 2 + below(entry.draw(self.seed, 0xf11e), self.bytes.saturating_add(1))
+        let part = below(entry.draw(self.seed, 0xf11e), self.bytes.saturating_add(1));
+        (self.bytes / 2).saturating_add(part)
     }
 
     /// Part of a file's content. Nothing of it is kept.

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::fields::View;
+use crate::object::Object;
 use crate::simulator::Context;
 
 const SCHEMAS: &str = "https://us1.api.mailchimp.com/schema/3.0/Definitions";
@@ -23,6 +25,21 @@ pub(crate) fn own(context: &Context<'_>, path: &str) -> Value {
         link(context, "self", path, "GET"),
         link(context, "parent", parent, "GET")
     ])
+}
+
+/// Appends the one link of a row of a report, for which a tree of values would cost more than the rest of the row.
+pub(crate) fn write_parent(out: &mut String, origin: &str, path: &str, view: View<'_>) {
+    out.push('[');
+    let mut link = Object::new(out, view);
+    link.text("rel", "parent")
+        .text_of("href", &[origin, "/3.0/", path])
+        .text("method", "GET")
+        .text_of(
+            "targetSchema",
+            &[SCHEMAS, "/Reports/CollectionResponse.json"],
+        );
+    link.end();
+    out.push(']');
 }
 
 /// Appends the links of a member row. Written by hand: this is half of every row that asks for it.

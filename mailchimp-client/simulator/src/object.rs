@@ -51,6 +51,17 @@ impl<'o, 'v> Object<'o, 'v> {
         self.plain(name, |out| write_str(out, text))
     }
 
+    /// A text in parts, none of which needs escaping.
+    pub(crate) fn text_of(&mut self, name: &str, parts: &[&str]) -> &mut Self {
+        self.plain(name, |out| {
+            out.push('"');
+            for part in parts {
+                out.push_str(part);
+            }
+            out.push('"');
+        })
+    }
+
     pub(crate) fn number(&mut self, name: &str, number: impl Into<u64>) -> &mut Self {
         let number: u64 = number.into();
         self.plain(name, |out| {

@@ -43,22 +43,16 @@ impl Answer {
         Ok(Self::json(&value))
     }
 
-    /// The same with every row of its collections, or itself when it has none, changed.
+    /// The same with every row of a collection changed, or with a single resource changed.
     pub(crate) fn with_rows(self, mut change: impl FnMut(&mut Map<String, Value>)) -> Self {
         let Ok(Value::Object(mut envelope)) = serde_json::from_slice(&self.body) else {
             return self;
         };
-        let mut rows = 0_usize;
-        for (name, part) in &mut envelope {
-            if name == "_links" {
-                continue;
-            }
-            for row in part.as_array_mut().into_iter().flatten() {
-                rows += 1;
-                row.as_object_mut().map(&mut change);
-            }
-        }
-        if rows == 0 {
+        if envelope.contains_key("total_items") {
+            let parts = envelope.iter_mut().filter(|(name, _)| *name != "_links");
+            let rows = parts.flat_map(|(_, part)| part.as_array_mut().into_iter().flatten());
+            rows.filter_map(Value::as_object_mut).for_each(change);
+        } else {
             change(&mut envelope);
         }
         Self {

@@ -336,7 +336,9 @@ impl MailchimpSimulator {
             after = after.saturating_add(longer);
         }
         let carried_out = self.carry_out(&call, origin).map(|answer| match fault {
-            Some(Fault::Without(key)) => answer.with_rows(|row| drop(row.remove(key))),
+            Some(Fault::Without(key)) => answer.with_rows(|row| {
+                row.remove(key);
+            }),
             Some(Fault::Null(key)) => answer.with_rows(|row| {
                 row.insert(key.to_owned(), serde_json::Value::Null);
             }),

@@ -8,7 +8,7 @@ use crate::campaigns::Campaign;
 use crate::campaigns::engagement::{Action, Event};
 use crate::endpoint::Asked;
 use crate::fields::View;
-use crate::links::link;
+use crate::links;
 use crate::object::Object;
 use crate::problem::Problem;
 use crate::render::Answer;
@@ -64,10 +64,10 @@ fn row(
     people.write_ids(&mut object);
     people.write_address(&mut object);
     write(people, &mut object);
-    if !matches!(view.child("_links"), View::Nothing) {
-        let links = serde_json::json!([link(asked.context, "parent", path, "GET")]);
-        object.value("_links", links);
-    }
+    let origin = asked.context.origin;
+    object.part("_links", |out, view| {
+        links::write_parent(out, origin, path, view);
+    });
     object.end();
 }
 

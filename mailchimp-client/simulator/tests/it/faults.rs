@@ -7,7 +7,7 @@ use loopback::Outcome;
 use mailchimp_simulator::{Fault, LargePages, Rule};
 use serde_json::json;
 
-use crate::api::{Answer, Api, LIST, whole};
+use crate::api::{Answer, Api, LIST, full, rows, whole};
 
 fn page(count: u32) -> String {
     format!("/lists/{LIST}/members?count={count}&sort_field=last_changed")
@@ -182,4 +182,105 @@ fn large_pages_can_fail_whatever_is_tried() {
     assert_eq!(api.get(&format!("/lists/{LIST}")).status, 200, "not a page");
     api.simulator.faults().large_pages(None);
     assert_eq!(statuses(1000), 200);
+}
+
+#[test]
+fn a_rule_strikes_one_stream_by_its_path() {
+    let api = full();
+    let rule = Rule::new(Fault::Forbidden).below("/ecommerce/");
+    api.simulator.faults().add(rule);
+    let refused = api.get("/ecommerce/stores");
+    assert_eq!((refused.status, refused.title()), (403, "Forbidden"));
+    assert_eq!(
+        refused.header("content-type"),
+        Some("application/problem+json; charset=utf-8")
+    );
+    assert_eq!(api.get("/ecommerce/orders").status, 403);
+    assert_eq!(api.get("/campaigns").status, 200);
+    let rule = Rule::new(Fault::NotFound).below("/campaigns").times(1);
+    api.simulator.faults().add(rule);
+    let statuses = [api.get("/campaigns").status, api.get("/campaigns").status];
+    assert_eq!(statuses, [404, 200]);
+}
+
+#[test]
+fn a_key_can_be_missing_or_null_in_rows() {
+    let api = full();
+    let campaign = api.simulator.sent_campaigns()[0].clone();
+    let path = format!("/reports/{campaign}/email-activity");
+    api.simulator.faults().add(
+        Rule::new(Fault::Without("activity"))
+            .below("/reports/")
+            .times(1),
+    );
+    let body = api.read(&path);
+    assert_eq!(body["total_items"], 40);
+    let emails = body["emails"].as_array().unwrap();
+    assert!(emails.len() == 10 && emails.iter().all(|row| row.get("activity").is_none()));
+    api.simulator.faults().add(
+        Rule::new(Fault::Null("merge_fields"))
+            .below("/lists")
+            .times(2),
+    );
+    let members = rows(&api, "/lists/f0e1d2c3b4/members", "members");
+    assert!(
+        members
+            .iter()
+            .all(|row| row["merge_fields"].is_null() && row["id"].is_string())
+    );
+    let id = members[0]["id"].as_str().unwrap();
+    assert!(api.read(&format!("/lists/f0e1d2c3b4/members/{id}"))["merge_fields"].is_null());
+}
+
+#[test]
+fn operations_of_a_batch_fail_when_a_rule_says_so() {
+    let api = full();
+    let rule = Rule::new(Fault::Forbidden).below("/reports").in_batches();
+    api.simulator.faults().add(rule);
+    assert_eq!(api.get("/reports").status, 200, "not outside batches");
+    let made = api.post(
+        "/batches",
+        &json!({"operations": [
+            {"method": "GET", "path": "/reports", "operation_id": "r"},
+            {"method": "GET", "path": "/campaigns", "operation_id": "c"},
+        ]}),
+    );
+    let id = made.body["id"].as_str().unwrap().to_owned();
+    let batch = api.read(&format!("/batches/{id}"));
+    assert_eq!(
+        (&batch["status"], &batch["errored_operations"]),
+        (&json!("finished"), &json!(1))
+    );
+    let results = crate::batches::results(&api, &id);
+    let status = |id: &str| {
+        let result = results.iter().find(|result| result["operation_id"] == id);
+        result.unwrap()["status_code"].clone()
+    };
+    assert_eq!((status("r"), status("c")), (json!(403), json!(200)));
+}
+
+#[test]
+fn an_archive_can_be_cut_short() {
+    let api = full();
+    let made = api.post(
+        "/batches",
+        &json!({"operations": [{"method": "GET", "path": "/campaigns"}]}),
+    );
+    let id = made.body["id"].as_str().unwrap();
+    let url = api.read(&format!("/batches/{id}"))["response_body_url"].clone();
+    let fetch = || {
+        let request = http::Request::get(url.as_str().unwrap());
+        let request = request.body(bytes::Bytes::new()).unwrap();
+        loopback::Simulator::handle(&api.simulator, request)
+    };
+    let all = whole(fetch());
+    let rule = |fault| Rule::new(fault).below("/batch-results/").times(1);
+    api.simulator.faults().add(rule(Fault::Truncated));
+    let half = whole(fetch());
+    assert_eq!(
+        (half.status(), half.body().len()),
+        (all.status(), all.body().len() / 2)
+    );
+    api.simulator.faults().add(rule(Fault::CutBody));
+    assert!(matches!(fetch().outcome, Outcome::CutBody { .. }));
 }
