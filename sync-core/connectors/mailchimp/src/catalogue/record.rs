@@ -290,13 +290,16 @@ impl Place {
         for name in own_key(self.definition) {
             let outer = carried.iter().find(|(_, to)| *to == name);
             let value = match outer {
-                Some((from, _)) => around.first().map_or(Cow::Borrowed(""), |row| row.id(from)),
-                None => fields.id(name),
+                Some((from, _)) => around.first().and_then(|row| row.get(from)),
+                None => fields.get(name),
             };
+            let part = value.map_or(Cow::Borrowed(""), text);
             wanted = true;
-            found |= !value.is_empty();
+            // An empty id names nothing. Other names may be empty: members whose country nobody knows are in the country "".
+            let is_id = name == "id" || name.ends_with("_id");
+            found |= !part.is_empty() || !is_id && value.is_some_and(|value| value.get() == "\"\"");
             key.push(':');
-            key.push_str(&key_part(&value));
+            key.push_str(&key_part(&part));
         }
         if wanted && !found {
             return Err(Useless);

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use sync_core::table::{Alteration, Column, Table, Value};
 use sync_core::{AsJson, JsonRecord, Keyed};
 
 use crate::catalogue::definition::{Rows, StreamDefinition};
 use crate::catalogue::record::Place;
-use crate::catalogue::{members, streams};
+use crate::catalogue::{members, stream, streams};
 
 /// An answer for each stream, by family.
 const SAMPLES: &[&str] = &[
@@ -57,10 +57,14 @@ fn samples() -> Vec<(&'static StreamDefinition, Vec<Json>)> {
         .collect()
 }
 
+fn place(definition: &'static StreamDefinition) -> Place {
+    let above = definition.variables().map(|_| "above".to_owned()).collect();
+    Place::new(definition, &Arc::from("account"), above)
+}
+
 fn records(definition: &'static StreamDefinition, rows: &[Json]) -> Vec<JsonRecord> {
     let stream = Arc::new(definition.stream());
-    let above = definition.variables().map(|_| "above".to_owned()).collect();
-    let place = Place::new(definition, &Arc::from("account"), above);
+    let place = place(definition);
     let mut records = Vec::new();
     for row in rows {
         let read = place.records(&Bytes::from(row.to_string()), &mut records);
@@ -169,4 +173,27 @@ fn every_declared_field_is_documented() {
             .collect();
         assert!(empty.is_empty(), "{}: {empty:?}", definition.name);
     }
+}
+
+#[test]
+fn a_name_may_be_empty_but_an_id_may_not() {
+    let taken = |name, row: Json| {
+        let place = place(stream(name).expect(name));
+        place
+            .records(&Bytes::from(row.to_string()), &mut Vec::new())
+            .is_ok()
+    };
+    // Members whose country nobody knows.
+    assert!(taken(
+        "list_locations",
+        json!({"cc": "", "country": "", "total": 3})
+    ));
+    assert!(taken("list_clients", json!({"client": "", "members": 3})));
+    assert!(!taken("list_clients", json!({"members": 3})));
+    assert!(!taken(
+        "list_clients",
+        json!({"client": null, "members": 3})
+    ));
+    assert!(!taken("lists", json!({"id": ""})));
+    assert!(!taken("merge_fields", json!({"merge_id": ""})));
 }
