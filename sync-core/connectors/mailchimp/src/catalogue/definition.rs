@@ -16,6 +16,8 @@ pub struct StreamDefinition {
     pub query: &'static [(&'static str, &'static str)],
     /// How an answer holds the records.
     pub rows: Rows,
+    /// Objects and arrays inside a row that have `_links` of their own, as rows have. They are left out.
+    pub linked: &'static [&'static str],
     /// Where a single record is, with fields of [`key`](Self::key) in braces; `None` if only the whole can be read.
     pub item: Option<&'static str>,
     /// The fields whose values name a record within its account. All names in braces of [`path`](Self::path) are among them.
@@ -117,6 +119,19 @@ impl StreamDefinition {
             stream = stream.with(path, *holds);
         }
         stream
+    }
+
+    /// What `exclude_fields` must name so that no record has `_links`.
+    pub(super) fn links(&self, items: Option<&str>) -> String {
+        let row = items.map(|items| format!("{items}.")).unwrap_or_default();
+        let inside = self
+            .linked
+            .iter()
+            .map(|inside| format!("{row}{inside}._links"));
+        let mut links: Vec<String> = inside.collect();
+        links.extend(items.map(|items| format!("{items}._links")));
+        links.push("_links".to_owned());
+        links.join(",")
     }
 
     /// The names in braces of the path, in their order.

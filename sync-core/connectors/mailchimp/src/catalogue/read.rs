@@ -338,12 +338,10 @@ impl Shared {
     }
 
     fn query(&self, definition: &'static StreamDefinition, unit: &Unit) -> Query {
-        let mut query = match definition.rows.items() {
-            None => Query::new().with("exclude_fields", "_links"),
-            Some(items) => match self.key_fields(items) {
-                Some(fields) => Query::new().with("fields", fields),
-                None => Query::new().with("exclude_fields", format!("{items}._links,_links")),
-            },
+        let items = definition.rows.items();
+        let mut query = match items.and_then(|items| self.key_fields(items)) {
+            Some(fields) => Query::new().with("fields", fields),
+            None => Query::new().with("exclude_fields", definition.links(items)),
         };
         if let Some((parameter, time)) = &self.since
             && self.what == What::Changes

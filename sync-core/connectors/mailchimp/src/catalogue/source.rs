@@ -95,7 +95,7 @@ impl StreamSource {
         let Some(path) = item else {
             return self.among_others(&place, key).await;
         };
-        let query = Query::new().with("exclude_fields", "_links");
+        let query = Query::new().with("exclude_fields", definition.links(None));
         match self.account.client().get_bytes(&path, &query).await {
             Ok(answer) => match place.record_of(key, &known, &answer.value) {
                 Some(record) => Ok(Some(record)),

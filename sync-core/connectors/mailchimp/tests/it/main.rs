@@ -5,5 +5,6 @@ mod changes;
 mod conformance;
 mod cost;
 mod errors;
+mod every_stream;
 mod faults;
 mod source;

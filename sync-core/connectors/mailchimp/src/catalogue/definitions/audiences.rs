@@ -11,6 +11,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/audiences",
         query: &[],
         rows: Rows::Pages("audiences"),
+        linked: &[],
         item: Some("/audiences/{id}"),
         key: &["id"],
         parent: None,
@@ -31,6 +32,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/audiences/{audience_id}/contacts",
         query: &[],
         rows: Rows::Cursor("contacts"),
+        linked: &[],
         item: Some("/audiences/{audience_id}/contacts/{id}"),
         key: &["audience_id", "id"],
         parent: Some(Parent {

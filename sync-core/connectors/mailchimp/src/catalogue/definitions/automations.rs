@@ -11,6 +11,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/automations",
         query: &[],
         rows: Rows::Pages("automations"),
+        linked: &[],
         item: Some("/automations/{id}"),
         key: &["id"],
         parent: None,
@@ -69,6 +70,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/automations/{workflow_id}/emails",
         query: &[],
         rows: Rows::Pages("emails"),
+        linked: &[],
         item: Some("/automations/{workflow_id}/emails/{id}"),
         key: &["workflow_id", "id"],
         parent: Some(Parent {
@@ -153,6 +155,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/automations/{workflow_id}/emails/{email_id}/queue",
         query: &[],
         rows: Rows::Pages("queue"),
+        linked: &[],
         item: Some("/automations/{workflow_id}/emails/{email_id}/queue/{id}"),
         key: &["workflow_id", "email_id", "id"],
         parent: Some(Parent {
@@ -177,6 +180,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/automations/{workflow_id}/removed-subscribers",
         query: &[],
         rows: Rows::Pages("subscribers"),
+        linked: &[],
         item: Some("/automations/{workflow_id}/removed-subscribers/{id}"),
         key: &["workflow_id", "id"],
         parent: Some(Parent {

@@ -11,6 +11,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/campaigns",
         query: &[],
         rows: Rows::Pages("campaigns"),
+        linked: &[],
         item: Some("/campaigns/{id}"),
         key: &["id"],
         parent: None,
@@ -136,6 +137,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/campaigns/{campaign_id}/content",
         query: &[],
         rows: Rows::Single,
+        linked: &[],
         item: Some("/campaigns/{campaign_id}/content"),
         key: &["campaign_id"],
         parent: Some(Parent {
@@ -160,6 +162,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/campaigns/{campaign_id}/feedback",
         query: &[],
         rows: Rows::Pages("feedback"),
+        linked: &[],
         item: Some("/campaigns/{campaign_id}/feedback/{feedback_id}"),
         key: &["campaign_id", "feedback_id"],
         parent: Some(Parent {
@@ -189,6 +192,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/campaign-folders",
         query: &[],
         rows: Rows::Pages("folders"),
+        linked: &[],
         item: Some("/campaign-folders/{id}"),
         key: &["id"],
         parent: None,

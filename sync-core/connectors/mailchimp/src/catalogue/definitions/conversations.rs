@@ -11,6 +11,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/conversations",
         query: &[],
         rows: Rows::Pages("conversations"),
+        linked: &[],
         item: Some("/conversations/{id}"),
         key: &["id"],
         parent: None,
@@ -41,6 +42,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/conversations/{conversation_id}/messages",
         query: &[],
         rows: Rows::Pages("conversation_messages"),
+        linked: &[],
         item: Some("/conversations/{conversation_id}/messages/{id}"),
         key: &["conversation_id", "id"],
         parent: Some(Parent {

@@ -27,6 +27,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/ecommerce/stores",
         query: &[],
         rows: Rows::Pages("stores"),
+        linked: &[],
         item: Some("/ecommerce/stores/{id}"),
         key: &["id"],
         parent: None,
@@ -77,6 +78,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/ecommerce/stores/{store_id}/customers",
         query: &[],
         rows: Rows::Pages("customers"),
+        linked: &[],
         item: Some("/ecommerce/stores/{store_id}/customers/{id}"),
         key: &["store_id", "id"],
         parent: Some(Parent {
@@ -116,6 +118,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/ecommerce/stores/{store_id}/products",
         query: &[],
         rows: Rows::Pages("products"),
+        linked: &["variants", "images"],
         item: Some("/ecommerce/stores/{store_id}/products/{id}"),
         key: &["store_id", "id"],
         parent: Some(Parent {
@@ -152,6 +155,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
             inside: "variants",
             carried: &[("id", "product_id")],
         },
+        linked: &["variants", "images"],
         item: Some("/ecommerce/stores/{store_id}/products/{product_id}/variants/{id}"),
         key: &["store_id", "product_id", "id"],
         parent: Some(Parent {
@@ -171,6 +175,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/ecommerce/stores/{store_id}/products/{product_id}/variants",
         query: &[],
         rows: Rows::Pages("variants"),
+        linked: &[],
         item: Some("/ecommerce/stores/{store_id}/products/{product_id}/variants/{id}"),
         key: &["store_id", "product_id", "id"],
         parent: Some(Parent {
@@ -195,6 +200,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
             inside: "images",
             carried: &[("id", "product_id")],
         },
+        linked: &["variants", "images"],
         item: Some("/ecommerce/stores/{store_id}/products/{product_id}/images/{id}"),
         key: &["store_id", "product_id", "id"],
         parent: Some(Parent {
@@ -219,6 +225,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/ecommerce/stores/{store_id}/promo-rules",
         query: &[],
         rows: Rows::Pages("promo_rules"),
+        linked: &[],
         item: Some("/ecommerce/stores/{store_id}/promo-rules/{id}"),
         key: &["store_id", "id"],
         parent: Some(Parent {
@@ -250,6 +257,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/ecommerce/stores/{store_id}/promo-rules/{promo_rule_id}/promo-codes",
         query: &[],
         rows: Rows::Pages("promo_codes"),
+        linked: &[],
         item: Some("/ecommerce/stores/{store_id}/promo-rules/{promo_rule_id}/promo-codes/{id}"),
         key: &["store_id", "promo_rule_id", "id"],
         parent: Some(Parent {

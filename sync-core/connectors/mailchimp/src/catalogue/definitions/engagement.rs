@@ -20,6 +20,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
                 ("list_is_active", "list_is_active"),
             ],
         },
+        linked: &[],
         item: None,
         // Two links clicked in one second differ by `url` alone.
         key: &["campaign_id", "email_id", "action", "timestamp", "url"],
@@ -64,6 +65,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/open-details",
         query: &[],
         rows: Rows::Pages("members"),
+        linked: &[],
         item: Some("/reports/{campaign_id}/open-details/{email_id}"),
         key: &["campaign_id", "email_id"],
         parent: Some(Parent {
@@ -97,6 +99,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/click-details",
         query: &[],
         rows: Rows::Pages("urls_clicked"),
+        linked: &[],
         item: Some("/reports/{campaign_id}/click-details/{id}"),
         key: &["campaign_id", "id"],
         parent: Some(Parent {
@@ -137,6 +140,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/click-details/{url_id}/members",
         query: &[],
         rows: Rows::Pages("members"),
+        linked: &[],
         item: Some("/reports/{campaign_id}/click-details/{url_id}/members/{email_id}"),
         key: &["campaign_id", "url_id", "email_id"],
         parent: Some(Parent {
@@ -165,6 +169,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/sent-to",
         query: &[],
         rows: Rows::Pages("sent_to"),
+        linked: &[],
         item: Some("/reports/{campaign_id}/sent-to/{email_id}"),
         key: &["campaign_id", "email_id"],
         parent: Some(Parent {
@@ -204,6 +209,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/unsubscribed",
         query: &[],
         rows: Rows::Pages("unsubscribes"),
+        linked: &[],
         item: Some("/reports/{campaign_id}/unsubscribed/{email_id}"),
         key: &["campaign_id", "email_id", "timestamp"],
         parent: Some(Parent {
@@ -232,6 +238,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/abuse-reports",
         query: &[],
         rows: Rows::Pages("abuse_reports"),
+        linked: &[],
         item: Some("/reports/{campaign_id}/abuse-reports/{id}"),
         key: &["campaign_id", "id"],
         parent: Some(Parent {

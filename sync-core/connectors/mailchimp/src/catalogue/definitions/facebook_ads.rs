@@ -11,6 +11,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/facebook-ads",
         query: &[],
         rows: Rows::Pages("facebook_ads"),
+        linked: &[],
         item: Some("/facebook-ads/{id}"),
         key: &["id"],
         parent: None,
@@ -89,6 +90,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reporting/facebook-ads",
         query: &[],
         rows: Rows::Pages("facebook_ads"),
+        linked: &[],
         item: Some("/reporting/facebook-ads/{id}"),
         key: &["id"],
         parent: None,
@@ -163,6 +165,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reporting/facebook-ads/{outreach_id}/ecommerce-product-activity",
         query: &[],
         rows: Rows::Pages("products"),
+        linked: &[],
         item: None,
         key: &["outreach_id", "sku", "title"],
         parent: Some(Parent {

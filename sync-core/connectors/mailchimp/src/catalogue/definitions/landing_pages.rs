@@ -11,6 +11,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/landing-pages",
         query: &[],
         rows: Rows::Pages("landing_pages"),
+        linked: &[],
         item: Some("/landing-pages/{id}"),
         key: &["id"],
         parent: None,
@@ -44,6 +45,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/landing-pages/{page_id}/content",
         query: &[],
         rows: Rows::Single,
+        linked: &[],
         item: Some("/landing-pages/{page_id}/content"),
         key: &["page_id"],
         parent: Some(Parent {
@@ -63,6 +65,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reporting/landing-pages",
         query: &[],
         rows: Rows::Pages("landing_pages"),
+        linked: &[],
         item: Some("/reporting/landing-pages/{id}"),
         key: &["id"],
         parent: None,

@@ -12,6 +12,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         // `stats.total_contacts` only comes if asked for.
         query: &[("include_total_contacts", "true")],
         rows: Rows::Pages("lists"),
+        linked: &[],
         item: Some("/lists/{id}"),
         key: &["id"],
         parent: None,
@@ -75,6 +76,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/growth-history",
         query: &[],
         rows: Rows::Pages("history"),
+        linked: &[],
         item: Some("/lists/{list_id}/growth-history/{month}"),
         key: &["list_id", "month"],
         parent: Some(Parent {
@@ -106,6 +108,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/activity",
         query: &[],
         rows: Rows::Pages("activity"),
+        linked: &[],
         item: None,
         key: &["list_id", "day"],
         parent: Some(Parent {
@@ -137,6 +140,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/locations",
         query: &[],
         rows: Rows::Pages("locations"),
+        linked: &[],
         item: None,
         key: &["list_id", "cc", "country"],
         parent: Some(Parent {
@@ -161,6 +165,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/clients",
         query: &[],
         rows: Rows::Pages("clients"),
+        linked: &[],
         item: None,
         key: &["list_id", "client"],
         parent: Some(Parent {
@@ -180,6 +185,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/abuse-reports",
         query: &[],
         rows: Rows::Pages("abuse_reports"),
+        linked: &[],
         item: Some("/lists/{list_id}/abuse-reports/{id}"),
         key: &["list_id", "id"],
         parent: Some(Parent {
@@ -207,6 +213,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/webhooks",
         query: &[],
         rows: Rows::Pages("webhooks"),
+        linked: &[],
         item: Some("/lists/{list_id}/webhooks/{id}"),
         key: &["list_id", "id"],
         parent: Some(Parent {
@@ -238,6 +245,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/signup-forms",
         query: &[],
         rows: Rows::Pages("signup_forms"),
+        linked: &[],
         item: None,
         key: &["list_id", "signup_form_url"],
         parent: Some(Parent {
@@ -265,25 +273,5 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
             ("styles", Json),
             ("signup_form_url", Text),
         ],
-    },
-    StreamDefinition {
-        name: "surveys",
-        about: "A survey of an audience, drafts included.",
-        path: "/lists/{list_id}/surveys",
-        query: &[],
-        rows: Rows::Pages("surveys"),
-        item: Some("/lists/{list_id}/surveys/{id}"),
-        key: &["list_id", "id"],
-        parent: Some(Parent {
-            stream: "lists",
-            ids: &[("id", "list_id")],
-            gate: &[],
-        }),
-        changes: Changes::Untold,
-        remembered: true,
-        // The vendor documents the call but not its answer; `survey_reports` has what is known of surveys.
-        by_default: false,
-        cost: "one for each audience",
-        fields: &[("id", Text)],
     },
 ];

@@ -11,6 +11,7 @@ pub(in crate::catalogue) static MEMBERS: StreamDefinition = StreamDefinition {
     path: "/lists/{list_id}/members",
     query: &[],
     rows: Rows::Pages("members"),
+    linked: &[],
     item: Some("/lists/{list_id}/members/{contact_id}"),
     key: &["list_id", "contact_id"],
     parent: Some(Parent {
@@ -79,6 +80,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/members/{contact_id}/tags",
         query: &[],
         rows: Rows::Pages("tags"),
+        linked: &[],
         item: None,
         key: &["list_id", "contact_id", "id"],
         parent: Some(Parent {
@@ -99,6 +101,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/members/{contact_id}/activity",
         query: &[],
         rows: Rows::Whole("activity"),
+        linked: &[],
         item: None,
         key: &["list_id", "contact_id"],
         parent: Some(Parent {
@@ -126,6 +129,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/members/{contact_id}/activity-feed",
         query: &[],
         rows: Rows::Pages("activity"),
+        linked: &[],
         item: None,
         key: &["list_id", "contact_id"],
         parent: Some(Parent {
@@ -190,6 +194,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/members/{contact_id}/events",
         query: &[],
         rows: Rows::Pages("events"),
+        linked: &[],
         item: None,
         key: &["list_id", "contact_id"],
         parent: Some(Parent {
@@ -214,6 +219,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/members/{email_id}/notes",
         query: &[],
         rows: Rows::Pages("notes"),
+        linked: &[],
         item: Some("/lists/{list_id}/members/{email_id}/notes/{id}"),
         key: &["list_id", "email_id", "id"],
         parent: Some(Parent {
@@ -241,6 +247,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/members/{contact_id}/goals",
         query: &[],
         rows: Rows::Whole("goals"),
+        linked: &[],
         item: None,
         key: &["list_id", "contact_id"],
         parent: Some(Parent {

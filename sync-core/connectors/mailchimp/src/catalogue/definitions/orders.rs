@@ -11,6 +11,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/ecommerce/stores/{store_id}/orders",
         query: &[],
         rows: Rows::Pages("orders"),
+        linked: &["customer", "lines"],
         item: Some("/ecommerce/stores/{store_id}/orders/{id}"),
         key: &["store_id", "id"],
         parent: Some(Parent {
@@ -105,6 +106,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
             inside: "lines",
             carried: &[("id", "order_id")],
         },
+        linked: &["customer", "lines"],
         item: Some("/ecommerce/stores/{store_id}/orders/{order_id}/lines/{id}"),
         key: &["store_id", "order_id", "id"],
         parent: Some(Parent {
@@ -135,6 +137,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/ecommerce/stores/{store_id}/carts",
         query: &[],
         rows: Rows::Pages("carts"),
+        linked: &["customer", "lines"],
         item: Some("/ecommerce/stores/{store_id}/carts/{id}"),
         key: &["store_id", "id"],
         parent: Some(Parent {
@@ -187,6 +190,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
             inside: "lines",
             carried: &[("id", "cart_id")],
         },
+        linked: &["customer", "lines"],
         item: Some("/ecommerce/stores/{store_id}/carts/{cart_id}/lines/{id}"),
         key: &["store_id", "cart_id", "id"],
         parent: Some(Parent {

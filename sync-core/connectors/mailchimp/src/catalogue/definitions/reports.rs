@@ -91,6 +91,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports",
         query: &[],
         rows: Rows::Pages("reports"),
+        linked: &[],
         item: Some("/reports/{id}"),
         key: &["id"],
         parent: None,
@@ -110,7 +111,8 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/sub-reports",
         query: &[],
         rows: Rows::Pages("reports"),
-        item: Some("/reports/{id}"),
+        linked: &[],
+        item: None,
         key: &["campaign_id", "id"],
         parent: Some(Parent {
             stream: "reports",
@@ -144,6 +146,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/locations",
         query: &[],
         rows: Rows::Pages("locations"),
+        linked: &[],
         item: None,
         key: &["campaign_id", "country_code", "region"],
         parent: Some(Parent {
@@ -169,6 +172,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/domain-performance",
         query: &[],
         rows: Rows::Whole("domains"),
+        linked: &[],
         item: None,
         key: &["campaign_id", "domain"],
         parent: Some(Parent {
@@ -211,6 +215,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/advice",
         query: &[],
         rows: Rows::Whole("advice"),
+        linked: &[],
         item: None,
         key: &["campaign_id"],
         parent: Some(Parent {
@@ -230,6 +235,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/eepurl",
         query: &[],
         rows: Rows::Single,
+        linked: &[],
         item: Some("/reports/{campaign_id}/eepurl"),
         key: &["campaign_id"],
         parent: Some(Parent {
@@ -262,6 +268,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reports/{campaign_id}/ecommerce-product-activity",
         query: &[],
         rows: Rows::Pages("products"),
+        linked: &[],
         item: None,
         key: &["campaign_id", "sku", "title"],
         parent: Some(Parent {

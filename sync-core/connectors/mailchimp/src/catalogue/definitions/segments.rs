@@ -11,6 +11,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/segments",
         query: &[],
         rows: Rows::Pages("segments"),
+        linked: &[],
         item: Some("/lists/{list_id}/segments/{id}"),
         key: &["list_id", "id"],
         parent: Some(Parent {
@@ -46,6 +47,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
             ("include_unsubscribed", "true"),
         ],
         rows: Rows::Pages("members"),
+        linked: &[],
         item: None,
         key: &["list_id", "segment_id", "id"],
         parent: Some(Parent {
@@ -96,6 +98,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/tag-search",
         query: &[],
         rows: Rows::Pages("tags"),
+        linked: &[],
         item: None,
         key: &["list_id", "id"],
         parent: Some(Parent {
@@ -115,6 +118,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/interest-categories",
         query: &[],
         rows: Rows::Pages("categories"),
+        linked: &[],
         item: Some("/lists/{list_id}/interest-categories/{id}"),
         key: &["list_id", "id"],
         parent: Some(Parent {
@@ -139,6 +143,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/interest-categories/{category_id}/interests",
         query: &[],
         rows: Rows::Pages("interests"),
+        linked: &[],
         item: Some("/lists/{list_id}/interest-categories/{category_id}/interests/{id}"),
         key: &["list_id", "category_id", "id"],
         parent: Some(Parent {
@@ -164,6 +169,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/lists/{list_id}/merge-fields",
         query: &[],
         rows: Rows::Pages("merge_fields"),
+        linked: &[],
         item: Some("/lists/{list_id}/merge-fields/{merge_id}"),
         key: &["list_id", "merge_id"],
         parent: Some(Parent {

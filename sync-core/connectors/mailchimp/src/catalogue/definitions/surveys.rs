@@ -1,16 +1,53 @@
 //! Surveys and what people answered.
 
+use sync_core::FieldType;
 use sync_core::FieldType::{Boolean, Integer, Json, Number, Text, Timestamp};
 
 use crate::catalogue::definition::{Changes, Parent, Rows, StreamDefinition};
 
+const SURVEY: &[(&str, FieldType)] = &[
+    ("id", Text),
+    ("web_id", Integer),
+    ("list_id", Text),
+    ("list_name", Text),
+    ("title", Text),
+    ("url", Text),
+    ("status", Text),
+    ("published_at", Timestamp),
+    ("created_at", Timestamp),
+    ("updated_at", Timestamp),
+    ("total_responses", Integer),
+];
+
 pub(super) const STREAMS: &[StreamDefinition] = &[
+    StreamDefinition {
+        name: "surveys",
+        about: "A survey of an audience, drafts included.",
+        path: "/lists/{list_id}/surveys",
+        query: &[],
+        rows: Rows::Pages("surveys"),
+        linked: &[],
+        item: Some("/lists/{list_id}/surveys/{id}"),
+        key: &["list_id", "id"],
+        parent: Some(Parent {
+            stream: "lists",
+            ids: &[("id", "list_id")],
+            gate: &[],
+        }),
+        changes: Changes::Untold,
+        remembered: true,
+        // The vendor documents the call but not its answer, which is taken to be like those about reports.
+        by_default: false,
+        cost: "one for each audience",
+        fields: SURVEY,
+    },
     StreamDefinition {
         name: "survey_reports",
         about: "A survey and how many answered it.",
         path: "/reporting/surveys",
         query: &[],
         rows: Rows::Pages("surveys"),
+        linked: &[],
         item: Some("/reporting/surveys/{id}"),
         key: &["id"],
         parent: None,
@@ -18,19 +55,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         remembered: true,
         by_default: true,
         cost: "one for each 1,000 surveys",
-        fields: &[
-            ("id", Text),
-            ("web_id", Integer),
-            ("list_id", Text),
-            ("list_name", Text),
-            ("title", Text),
-            ("url", Text),
-            ("status", Text),
-            ("published_at", Timestamp),
-            ("created_at", Timestamp),
-            ("updated_at", Timestamp),
-            ("total_responses", Integer),
-        ],
+        fields: SURVEY,
     },
     StreamDefinition {
         name: "survey_questions",
@@ -38,6 +63,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reporting/surveys/{survey_id}/questions",
         query: &[],
         rows: Rows::Pages("questions"),
+        linked: &[],
         item: Some("/reporting/surveys/{survey_id}/questions/{id}"),
         key: &["survey_id", "id"],
         parent: Some(Parent {
@@ -78,6 +104,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reporting/surveys/{survey_id}/questions/{question_id}/answers",
         query: &[],
         rows: Rows::Pages("answers"),
+        linked: &[],
         item: None,
         key: &["survey_id", "question_id", "id"],
         parent: Some(Parent {
@@ -111,6 +138,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/reporting/surveys/{survey_id}/responses",
         query: &[],
         rows: Rows::Pages("responses"),
+        linked: &[],
         item: Some("/reporting/surveys/{survey_id}/responses/{response_id}"),
         key: &["survey_id", "response_id"],
         parent: Some(Parent {

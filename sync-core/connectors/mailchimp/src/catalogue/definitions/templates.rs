@@ -11,6 +11,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/templates",
         query: &[],
         rows: Rows::Pages("templates"),
+        linked: &[],
         item: Some("/templates/{id}"),
         key: &["id"],
         parent: None,
@@ -43,6 +44,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/templates/{template_id}/default-content",
         query: &[],
         rows: Rows::Single,
+        linked: &[],
         item: Some("/templates/{template_id}/default-content"),
         key: &["template_id"],
         parent: Some(Parent {
@@ -62,6 +64,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         path: "/template-folders",
         query: &[],
         rows: Rows::Pages("folders"),
+        linked: &[],
         item: Some("/template-folders/{id}"),
         key: &["id"],
         parent: None,
