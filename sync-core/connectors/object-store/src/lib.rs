@@ -1,0 +1,87 @@
+//! Files in a directory or an object store: JSON lines and Parquet as a [`Sink`](sync_core::Sink), their compaction, and
+//! copies of the files that a source keeps.
+//!
+//! # What readers are promised
+//!
+//! ```text
+//! <prefix>/<stream>/date=2026-11-21/20261121T110445.123Z-0a1b2.parquet                    an interval
+//! <prefix>/<stream>/date=2026-11-22/20261122T020000.000Z-3c4d5.compact-00000001.parquet   a compaction
+//! <prefix>/<stream>/_manifests/00000001.json                                              what it replaced
+//! ```
+//!
+//! The stream's name is folded as [`column_name`](sync_core::table::column_name) does it. The date is the day (UTC) on
+//! which the file was begun. The end of the name tells the format: `parquet`, `jsonl`, `jsonl.gz`, `jsonl.zst`; several can
+//! stand side by side.
+//!
+//! - **A file is there whole or not at all.** In a directory it has another name (ending in `#` and a number, which no
+//!   pattern for the endings above matches) until it is synced, then it is renamed; an object store shows an object when it
+//!   is complete. One file holds one flushed interval of one stream, so whoever lists a stream sees whole intervals. An
+//!   interval of several streams appears stream by stream.
+//! - **Of the rows with one `_key`, the one with the greatest (`_interval`, `_position`) holds.** `_interval` is the name of the file that the row
+//!   was first written in; names sort in the order in which they were written, also when the clock is set back, as long as
+//!   one process at a time writes a stream. If `_deleted_at` of that row is set, the record is gone.
+//! - **Duplicates are harmless.** Delivery is at least once: after a crash the same records can come again in another file.
+//!   The rule above picks one.
+//! - **Compaction changes no answer.** The manifest with the greatest number names the compacted files that count (`files`)
+//!   and the files that they replace (`replaced`); every other file counts, unless its name says that it is compacted.
+//!   Publishing a manifest is one step, so who reads it first and lists then sees the old files or the new one, never both
+//!   and never neither. Look at the manifests again after listing, and start over if there is a new one. Replaced files stay
+//!   for [`FileSettings::keep_replaced`] after that.
+//! - **Manifests can be ignored** by a reader that takes every file that matches `<stream>/date=*/*`: while a compacted file
+//!   and those it replaces are both there, the rows in it are duplicates, and duplicates are harmless. Such a reader must be done within
+//!   [`FileSettings::keep_replaced`] of its listing.
+//!
+//! With `DuckDB`:
+//!
+//! ```sql
+//! SELECT * FROM read_parquet('s3://bucket/prefix/members/date=*/*.parquet', union_by_name = true)
+//! QUALIFY row_number() OVER (PARTITION BY _key ORDER BY _interval DESC, _position DESC) = 1
+//!     AND _deleted_at IS NULL
+//! ```
+//!
+//! # Rows
+//!
+//! | column | in Parquet | in JSON lines |
+//! | --- | --- | --- |
+//! | `_key` | text | string |
+//! | `_interval`, `_position` | text, 64 bits | string, number |
+//! | `_synced_at`, `_deleted_at` | timestamp, microseconds, UTC | string, RFC 3339 |
+//! | one for each field, see [`sync_core::table`] | typed | not there |
+//! | `_raw` | JSON text as it came; null for a removal | the object itself, or null |
+//!
+//! Columns differ from file to file: a file has the declared fields of its stream and those that its own records brought. Read
+//! by name and take what is missing as null. A column can also be wider in one file than in another, where a value did not
+//! fit: integer and number, date and timestamp, anything and text. `DuckDB` (`union_by_name`), Spark (`mergeSchema`) and
+//! others unify numbers by themselves; for the rest cast to text, or compact: a compacted file has every column of the files
+//! it replaces, each as wide as the widest.
+//!
+//! # What a killed process leaves
+//!
+//! Nothing that a reader counts. A directory can keep files whose name ends in `#` and a number; compaction deletes those that are a
+//! day old. An object store keeps the parts of an unfinished upload until a rule of the bucket removes them: set one
+//! (`AbortIncompleteMultipartUpload` on S3).
+//!
+//! # A store by hand
+//!
+//! [`Place::on`] takes any [`object_store::ObjectStore`]. The features `aws`, `gcp` and `azure`, all on by default, decide which
+//! schemes [`Place::open`] knows; the crate reads no environment, credentials come with [`StoreSettings`].
+
+mod compact;
+mod encode;
+mod error;
+mod file_store;
+mod layout;
+mod place;
+mod row;
+mod settings;
+mod sink;
+mod snapshot;
+mod upload;
+
+pub use compact::{Compaction, Compactor};
+pub use file_store::{FileStore, SourceFile, StoredFile};
+/// The version of the crate that [`Place::on`] takes stores of.
+pub use object_store;
+pub use place::Place;
+pub use settings::{Compression, FileSettings, Format, StoreSettings};
+pub use sink::FileSink;
