@@ -40,10 +40,6 @@ impl TestPlace {
 
     /// A prefix of its own in the bucket `tests` of the server at `S3_TEST_URL`; `None`, and a line that says so, without
     /// that variable.
-    #[expect(
-        clippy::print_stderr,
-        reason = "who runs the tests must see what was not tested"
-    )]
     pub(crate) fn on_s3(test: &str) -> Option<Self> {
         let Ok(endpoint) = std::env::var("S3_TEST_URL") else {
             skipped();
