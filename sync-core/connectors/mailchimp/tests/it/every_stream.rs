@@ -46,7 +46,7 @@ async fn read(source: &StreamSource) -> Vec<StreamRecord> {
         .read(Position::Start)
         .expect("the start is a position");
     let mut records = Vec::new();
-    while let Some(batch) = reader.next_batch().await.expect(source.name()) {
+    while let Some(batch) = reader.next_batch().await.expect("reading works") {
         for failure in batch.failures {
             // The account has product ids with a slash.
             let known = source.name() == "all_product_variants"
