@@ -1,0 +1,60 @@
+//! Postgres as a sink: a table for each stream, with typed columns that follow the records.
+//!
+//! [`PostgresWarehouse`] is the schema that is written to. It gives any number of [`PostgresSink`]s, [`PostgresReadback`] to
+//! compare what it holds with the source, and views for analytics. Each stream has a table of its name with
+//!
+//! | column | what it holds |
+//! | --- | --- |
+//! | `_key text` | the record's key; the primary key, in byte order |
+//! | `_raw json` | the record as it came, byte for byte |
+//! | `_synced_at timestamptz` | when the row was written, by the server's clock |
+//! | `_deleted_at timestamptz` | when the record was found to be gone; null while it exists |
+//! | one for each field | `boolean`, `bigint`, `double precision`, `date`, `timestamptz`, `text` or `jsonb` |
+//!
+//! Columns come and become wider as records need it ([`sync_core::table`] has the rules), in the transaction that brings these
+//! records. A batch goes by binary `COPY` into a temporary table and from there by one `INSERT … ON CONFLICT (_key) DO UPDATE`;
+//! so a batch that comes twice changes nothing. A removal keeps the row and sets `_deleted_at`; a record that returns clears it.
+//!
+//! # What Postgres cannot hold
+//! No row is lost for these, and `_raw` keeps what came, where a query finds it with `_raw::text`:
+//! - U+0000 in text, and U+0000 and halves of surrogate pairs in `jsonb`, are U+FFFD in their column.
+//! - A day or moment before 4712 BC, JSON nested deeper than 1,000 levels, and in JSON a number of more than 16,000 digits, is
+//!   null in its column.
+//! - A key with U+0000, or of more than 2,704 bytes that do not compress, and a row that is too wide for a page of 8 kB: the
+//!   record is rejected, and named in the report.
+//!
+//! # What an operator may do to the tables
+//! Grant, index, and add columns whose names begin with an underscore, are computed (`GENERATED`), or have a type that is not
+//! in the table above: the sink leaves those alone. Other columns count as the stream's, so the next version of a row
+//! overwrites them with null. Widening a column that a view uses fails until that view is dropped; Postgres allows nothing else. Our own views
+//! step aside by themselves.
+//! A field called like one of the server's own columns, such as `ctid`, has an underscore behind its name.
+//!
+//! # Several sinks
+//! Any number of sinks may write into one schema and one table. Who must make or change a table takes an advisory lock for it
+//! first; all take tables and rows in one order. A deadlock that happens nevertheless is resolved by sending the batch again.
+//!
+//! # Rights
+//! The role needs `TEMPORARY` on the database, and `USAGE` and `CREATE` on the schema, or `CREATE` on the database if the
+//! schema does not exist. It should own the tables, which it does if it made them. Servers from Postgres 12 on, in UTF8. Through a
+//! pooler only in session mode, since a prepared statement belongs to a session.
+
+mod catalog;
+mod check;
+mod copy;
+mod delivery;
+mod error;
+mod json;
+mod link;
+mod readback;
+mod session;
+mod settings;
+mod sink;
+mod tls;
+mod views;
+mod warehouse;
+
+pub use readback::PostgresReadback;
+pub use settings::{Host, PostgresSettings, SslMode};
+pub use sink::PostgresSink;
+pub use warehouse::PostgresWarehouse;

@@ -1,0 +1,262 @@
+//! Views for analytics.
+//!
+//! | view | one row for |
+//! | --- | --- |
+//! | `contact` | each member that exists: who, in which state, how engaged, with which tags |
+//! | `campaign` | each campaign that exists: what, when, to whom, and the figures of its report |
+//! | `engagement` | each member and campaign: what came of the e-mail |
+//! | `audience_growth` | each audience and day, and each audience and month: who came and who left |
+//!
+//! A view has the same columns of the same types whatever the tables have: what is missing, or cannot be read as that type,
+//! is null. So it can be replaced in place, with its grants and with the views that others made upon it. It is made only of
+//! tables that are there, and made again when columns have appeared that it could use.
+
+mod column;
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use sync_core::table::column_name;
+use sync_core::{FieldType, fingerprint};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use crate::catalog::{Place, quoted};
+use crate::error::Failure;
+use crate::link::Task;
+use crate::session::Connector;
+
+/// Begins the comment of each of our views, so that one that somebody else made is not taken for ours. What its statement
+/// was follows as a fingerprint.
+const MARK: &str = "Made by sync-postgres, which makes it again when columns appear.";
+
+/// A view as a template of its statement.
+///
+/// `{members}` is that table. `{m.stats.open_rate number}` is the column of that path, read as that type, in the table that `m` stands for; text if no
+/// type is said. A line that begins with `?lists` is there if that table is, one with `!lists` if it is not; of several
+/// tables, joined by `,`, all must be there.
+struct View {
+    name: &'static str,
+    /// Made if one of these is there.
+    of: &'static [&'static str],
+    /// What the letters stand for.
+    tables: &'static [(&'static str, &'static str)],
+    template: &'static str,
+}
+
+const VIEWS: [View; 4] = [
+    View {
+        name: "contact",
+        of: &["members"],
+        tables: &[("m", "members"), ("l", "lists"), ("e", "email_activity")],
+        template: include_str!("views/contact.sql"),
+    },
+    View {
+        name: "campaign",
+        of: &["campaigns"],
+        tables: &[("c", "campaigns"), ("r", "reports")],
+        template: include_str!("views/campaign.sql"),
+    },
+    View {
+        name: "engagement",
+        of: &["email_activity"],
+        tables: &[
+            ("e", "email_activity"),
+            ("s", "sent_to"),
+            ("c", "campaigns"),
+        ],
+        template: include_str!("views/engagement.sql"),
+    },
+    View {
+        name: "audience_growth",
+        of: &["list_activity", "growth_history"],
+        tables: &[
+            ("d", "list_activity"),
+            ("g", "growth_history"),
+            ("l", "lists"),
+        ],
+        template: include_str!("views/audience_growth.sql"),
+    },
+];
+
+/// What the tables have: for each that is there, its columns.
+type Tables = HashMap<&'static str, HashMap<String, FieldType>>;
+
+/// Makes views and makes them again, and names those of ours that are there afterwards.
+pub(crate) struct CreateViews;
+
+#[async_trait]
+impl Task for CreateViews {
+    type Answer = Vec<String>;
+    const OPERATION: &'static str = "make views";
+
+    async fn perform(
+        &self,
+        client: &Client,
+        connector: &Connector,
+    ) -> Result<Vec<String>, Failure> {
+        client.batch_execute(&connector.begin()).await?;
+        let made = create(client, &connector.settings().schema).await?;
+        client.batch_execute("COMMIT").await?;
+        Ok(made)
+    }
+}
+
+/// Takes the table out of our views, so that its columns can change. [`create`] puts it in again.
+pub(crate) async fn detach(client: &Client, place: &Place) -> Result<(), Failure> {
+    let views = client
+        .query_typed(
+            "SELECT c.oid::regclass::text, \
+                    (SELECT string_agg(format('NULL::%s AS %I', format_type(a.atttypid, a.atttypmod), a.attname), ', ' \
+                                       ORDER BY a.attnum) \
+                     FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) \
+             FROM pg_catalog.pg_class c \
+             WHERE c.relkind = 'v' AND starts_with(obj_description(c.oid, 'pg_class'), $2) \
+             AND EXISTS (SELECT FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d ON d.objid = r.oid \
+                         WHERE r.ev_class = c.oid AND d.classid = 'pg_rewrite'::regclass \
+                         AND d.refclassid = 'pg_class'::regclass AND d.refobjid = $1::text::regclass)",
+            &[(&place.sql(), Type::TEXT), (&MARK, Type::TEXT)],
+        )
+        .await?;
+    for view in views {
+        let name: String = view.try_get(0)?;
+        let nulls: String = view.try_get(1)?;
+        // Without its fingerprint it counts as out of date.
+        client
+            .batch_execute(&format!(
+                "CREATE OR REPLACE VIEW {name} AS SELECT {nulls}; COMMENT ON VIEW {name} IS '{MARK}'"
+            ))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Makes the views that can be made, in the transaction that is open, and names those of ours that are there.
+pub(crate) async fn create(client: &Client, schema: &str) -> Result<Vec<String>, Failure> {
+    let lock = fingerprint(format!("sync-postgres\0{schema}").as_bytes()).cast_signed();
+    client
+        .batch_execute(&format!("SELECT pg_catalog.pg_advisory_xact_lock({lock})"))
+        .await?;
+    let mut tables = Tables::new();
+    for (_, table) in VIEWS.iter().flat_map(|view| view.tables) {
+        if !tables.contains_key(table)
+            && let Some(found) = Place::new(schema, table).find(client).await?
+        {
+            let columns = found.columns.into_iter();
+            tables.insert(
+                table,
+                columns.map(|column| (column.name, column.holds)).collect(),
+            );
+        }
+    }
+    let mut made = Vec::new();
+    for view in &VIEWS {
+        let Some(select) = view.statement(schema, &tables) else {
+            continue;
+        };
+        let comment = format!("{MARK} {:016x}", fingerprint(select.as_bytes()));
+        match found_comment(client, schema, view.name).await? {
+            Some(found) if found == comment => {}
+            Some(found) if !found.starts_with(MARK) => continue,
+            found => {
+                let exists = found.is_some();
+                replace(client, schema, view.name, &select, &comment, exists).await?;
+            }
+        }
+        made.push(view.name.to_owned());
+    }
+    Ok(made)
+}
+
+/// The comment of whatever has this name; empty if it has none.
+async fn found_comment(
+    client: &Client,
+    schema: &str,
+    name: &str,
+) -> Result<Option<String>, Failure> {
+    let row = client
+        .query_typed_opt(
+            "SELECT CASE c.relkind WHEN 'v' THEN coalesce(obj_description(c.oid, 'pg_class'), '') ELSE '' END \
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = $1 AND c.relname = $2",
+            &[(&schema, Type::TEXT), (&name, Type::TEXT)],
+        )
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+async fn replace(
+    client: &Client,
+    schema: &str,
+    name: &str,
+    select: &str,
+    comment: &str,
+    exists: bool,
+) -> Result<(), Failure> {
+    let view = format!("{}.{}", quoted(schema), quoted(name));
+    let replace = format!("SAVEPOINT view; CREATE OR REPLACE VIEW {view} AS {select}");
+    match client.batch_execute(&replace).await {
+        // Made by a version that gave it other columns.
+        Err(error) if exists && error.code() == Some(&SqlState::INVALID_TABLE_DEFINITION) => {
+            let anew = format!(
+                "ROLLBACK TO SAVEPOINT view; DROP VIEW {view}; CREATE VIEW {view} AS {select}"
+            );
+            client.batch_execute(&anew).await?;
+        }
+        replaced => replaced?,
+    }
+    let mark = format!("COMMENT ON VIEW {view} IS '{comment}'");
+    Ok(client.batch_execute(&mark).await?)
+}
+
+impl View {
+    /// The query, with the tables and columns that are there; `None` if nothing could be shown.
+    fn statement(&self, schema: &str, tables: &Tables) -> Option<String> {
+        let exist = |names: &str| names.split(',').all(|name| tables.contains_key(name));
+        if !self.of.iter().any(|table| tables.contains_key(table)) {
+            return None;
+        }
+        let lines = self.template.lines().filter_map(|line| {
+            let conditional = |mark: char| line.strip_prefix(mark)?.split_once(' ');
+            match (conditional('?'), conditional('!')) {
+                (Some((names, line)), _) => exist(names).then_some(line),
+                (_, Some((names, line))) => (!exist(names)).then_some(line),
+                (None, None) => Some(line),
+            }
+        });
+        let lines: Vec<String> = lines
+            .map(|line| self.filled(line, schema, tables))
+            .collect();
+        Some(lines.join("\n"))
+    }
+
+    /// The line with tables and columns in place of `{…}`.
+    fn filled(&self, line: &str, schema: &str, tables: &Tables) -> String {
+        let mut filled = String::new();
+        let mut rest = line;
+        while let Some((before, (slot, after))) = rest
+            .split_once('{')
+            .and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+        {
+            filled.push_str(before);
+            filled.push_str(&self.slot(slot, schema, tables));
+            rest = after;
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn slot(&self, slot: &str, schema: &str, tables: &Tables) -> String {
+        let Some((letter, path)) = slot.split_once('.') else {
+            return Place::new(schema, slot).sql();
+        };
+        let (path, kind) = path.split_once(' ').unwrap_or((path, "text"));
+        let name = column_name(path.split('.'));
+        let table = self.tables.iter().find(|(known, _)| *known == letter);
+        let holds = table
+            .and_then(|(_, table)| tables.get(table)?.get(&name))
+            .copied();
+        column::read_as(letter, &name, holds, column::kind(kind))
+    }
+}
