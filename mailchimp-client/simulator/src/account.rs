@@ -25,7 +25,7 @@ use crate::settings::Settings;
 use crate::simulator::Context;
 use crate::spec::AudienceSpec;
 use crate::stores::Store;
-use crate::webhooks;
+use crate::webhooks::{self, Webhook};
 
 /// Everything that requests read and change.
 #[derive(Debug, Default)]
@@ -80,7 +80,14 @@ impl Account {
             .map(|audience| (audience.id.clone(), audience.first_member));
         let mut audiences: Vec<(String, u32)> = first_members.collect();
         for audience in spec.audiences {
+            let engaged = audience.engaged;
             self.add(audience, settings, now);
+            if let Some(audience) = self.audiences.last_mut().filter(|_| engaged) {
+                audience
+                    .webhooks
+                    .push(Webhook::made_on_site(self.webhooks_made));
+                self.webhooks_made += 1;
+            }
         }
         if audiences.is_empty() {
             let there = self
@@ -121,6 +128,9 @@ impl Account {
                 Store::new(store, number, list, spec.history, settings.seed, now)
             })
             .collect();
+        for audience in &mut self.audiences {
+            audience.sells = self.stores.iter().any(|store| store.list == audience.id);
+        }
     }
 
     pub(crate) fn delete(&mut self, id: &str) -> bool {

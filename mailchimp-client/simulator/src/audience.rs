@@ -25,6 +25,8 @@ pub(crate) struct Audience {
     pub(crate) generator: Generator,
     pub(crate) webhooks: Vec<Webhook>,
     pub(crate) activity: HashMap<u32, Vec<Activity>>,
+    /// Whether it has a store, which gives members statistics of sales.
+    pub(crate) sells: bool,
     number: u32,
     seed: u64,
     /// By slot. A slot is taken in order of creation and never again, so that it orders ties as `web_id` does.
@@ -86,6 +88,7 @@ impl Audience {
             generator,
             webhooks: Vec::new(),
             activity: HashMap::new(),
+            sells: false,
             number,
             seed,
             members: Vec::new(),

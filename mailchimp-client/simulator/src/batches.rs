@@ -1,15 +1,12 @@
 //! Batches: operations that the account carries out on itself later, one batch at a time.
 
-use std::io::Write as _;
-
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::account::{self, Account};
+use crate::archive::Archive;
 use crate::definitions::ten_hex;
 use crate::faults::Fault;
 use crate::links::{self, link};
@@ -36,9 +33,6 @@ const KEPT: TimeDelta = TimeDelta::days(7);
 /// Batches of one user that may wait.
 const MOST_PENDING: usize = 500;
 
-/// Results in one file of the archive.
-const RESULTS_PER_FILE: usize = 100;
-
 /// All batches of the account, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Batches {
@@ -61,7 +55,10 @@ struct Batch {
     submitted_at: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
     phase: Phase,
-    results: Vec<Value>,
+    /// What came of the operations, once they were carried out.
+    results: Option<Bytes>,
+    /// Operations that were carried out, pages of their own among them.
+    done: usize,
     errored: usize,
 }
 
@@ -137,7 +134,8 @@ pub(crate) fn submit(
         submitted_at: context.now,
         completed_at: None,
         phase: Phase::Pending,
-        results: Vec::new(),
+        results: None,
+        done: 0,
         errored: 0,
     };
     let answer = Answer::json(&batch.json(context));
@@ -200,7 +198,7 @@ pub(crate) fn pass_time(account: &mut Account, context: &Context<'_>) {
         };
         let passed = (1..=4).filter(|&phase| ends_of(phase).is_some_and(|end| end <= context.now));
         batch.phase = Phase::ALL[passed.count()];
-        if batch.phase >= Phase::Started && batch.results.is_empty() {
+        if batch.phase >= Phase::Started && batch.results.is_none() {
             batch.carry_out(account, context);
         }
         if batch.phase < Phase::Finished {
@@ -242,7 +240,8 @@ pub(crate) fn result(
     if !signed || now.timestamp() > expires {
         return refuse(StatusCode::FORBIDDEN, "AccessDenied");
     }
-    stored(StatusCode::OK, "application/x-gzip", batch.archive())
+    let archive = batch.results.clone().unwrap_or_default();
+    stored(StatusCode::OK, "application/x-gzip", archive)
 }
 
 const FILE_SUFFIX: &str = "-response.tar.gz";
@@ -320,6 +319,7 @@ impl Operation {
 impl Batch {
     fn carry_out(&mut self, account: &mut Account, context: &Context<'_>) {
         const PAGE: usize = 1000;
+        let mut archive = Archive::new(&self.id);
         for operation in std::mem::take(&mut self.operations) {
             let by_itself = operation.pages_by_itself();
             let mut offset = 0;
@@ -331,13 +331,14 @@ impl Batch {
                     pairs.push(("offset".to_owned(), offset.to_string()));
                     call.query = Query::from_pairs(pairs);
                 }
-                let rows = self.carry_out_one(account, context, &operation.id, &call);
+                let rows = self.carry_out_one(account, context, &operation.id, &call, &mut archive);
                 if !by_itself || rows < PAGE {
                     break;
                 }
                 offset += PAGE;
             }
         }
+        self.results = Some(archive.finish());
     }
 
     /// Carries out one call, keeps its result, and gives the number of rows in it.
@@ -347,15 +348,15 @@ impl Batch {
         context: &Context<'_>,
         id: &str,
         call: &Call,
+        archive: &mut Archive,
     ) -> usize {
         let nested = matches!(
             Resource::at(&call.segments()),
             Some(Resource::Batches | Resource::Batch(_))
         );
-        let fault =
-            account
-                .faults
-                .strike_operation(call, self.results.len() as u64, context.settings.seed);
+        let fault = account
+            .faults
+            .strike_operation(call, self.done as u64, context.settings.seed);
         let answered = if let Some(problem) = fault.and_then(Fault::problem) {
             Err(problem)
         } else if nested {
@@ -375,7 +376,8 @@ impl Batch {
                 (problem.status, problem.body("").to_string(), 0)
             }
         };
-        self.results.push(json!({
+        self.done += 1;
+        archive.push(json!({
             "status_code": status,
             "operation_id": id,
             "response": response,
@@ -396,7 +398,7 @@ impl Batch {
             String::new()
         };
         let done = if self.phase >= Phase::Finalizing {
-            self.results.len()
+            self.done
         } else {
             0
         };
@@ -404,7 +406,7 @@ impl Batch {
         json!({
             "id": self.id,
             "status": self.phase.as_str(),
-            "total_operations": self.results.len().max(
+            "total_operations": self.done.max(
                 if self.phase == Phase::Pending { 0 } else { self.operations.len() }
             ),
             "finished_operations": done,
@@ -425,37 +427,5 @@ impl Batch {
             .bytes()
             .fold(0, |drawn, byte| mix(drawn ^ u64::from(byte)));
         format!("{:016x}", mix(id ^ expires.unsigned_abs()))
-    }
-
-    /// The results as tar.gz, with the directory entry and the empty file that real ones have.
-    fn archive(&self) -> Bytes {
-        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-        let mut append = |name: String, kind, content: &[u8]| {
-            let mut head = tar::Header::new_gnu();
-            head.set_entry_type(kind);
-            head.set_mode(0o644);
-            head.set_size(content.len() as u64);
-            // Writing to memory cannot fail.
-            let _ = archive.append_data(&mut head, name, content);
-        };
-        append(format!("{}/", self.id), tar::EntryType::Directory, &[]);
-        for (number, results) in self.results.chunks(RESULTS_PER_FILE).enumerate() {
-            let content = Value::from(results.to_vec()).to_string();
-            append(
-                format!("{}/{number}.json", self.id),
-                tar::EntryType::Regular,
-                content.as_bytes(),
-            );
-        }
-        append(
-            format!("{}/empty.json", self.id),
-            tar::EntryType::Regular,
-            &[],
-        );
-        let finished = archive.into_inner().and_then(|mut encoder| {
-            encoder.flush()?;
-            encoder.finish()
-        });
-        finished.map(Bytes::from).unwrap_or_default()
     }
 }

@@ -62,6 +62,7 @@
 mod account;
 mod account_spec;
 mod activity;
+mod archive;
 mod audience;
 mod automations;
 mod batches;

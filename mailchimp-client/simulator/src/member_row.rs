@@ -239,7 +239,15 @@ impl<'a> RowWriter<'a> {
                 }
                 interests(out, self.audience, profile);
             }
-            Key::Stats => out.push_str(r#"{"avg_open_rate":0,"avg_click_rate":0}"#),
+            Key::Stats => {
+                out.push_str(r#"{"avg_open_rate":0,"avg_click_rate":0"#);
+                if self.audience.sells && slot.is_multiple_of(3) {
+                    out.push_str(
+                        r#","ecommerce_data":{"total_revenue":12.5,"number_of_orders":1,"currency_code":"USD"}"#,
+                    );
+                }
+                out.push('}');
+            }
             Key::IpSignup => write_str(out, &profile.ip_signup),
             Key::TimestampSignup => quoted_time(out, profile.timestamp_signup),
             Key::IpOpt => write_str(out, &profile.ip_opt),

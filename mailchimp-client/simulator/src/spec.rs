@@ -80,7 +80,8 @@ pub struct AudienceSpec {
     pub segments: Vec<SavedSegmentSpec>,
     /// Whether GDPR fields are on, which gives members `marketing_permissions`. Default `false`.
     pub marketing_permissions: bool,
-    /// Whether generated members have notes, events and goals. Default `false`.
+    /// Whether generated members have notes, events and goals, and [`fill`](crate::MailchimpSimulator::fill) gives the
+    /// audience a webhook. Default `false`.
     pub engaged: bool,
 }
 

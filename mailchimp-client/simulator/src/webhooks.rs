@@ -137,6 +137,16 @@ fn check_url(audience: &Audience, url: &str, own: Option<&str>) -> Result<(), Pr
 }
 
 impl Webhook {
+    /// A webhook that was made on the site, for everything but what the API does.
+    pub(crate) fn made_on_site(number: u32) -> Self {
+        Self {
+            id: ten_hex(mix(0x3eb << 40 | u64::from(number))),
+            url: format!("https://hooks.test/lists?n={number}&q=\"1\""),
+            events: [true; 6],
+            sources: [true, true, false],
+        }
+    }
+
     fn apply(&mut self, body: &Map<String, Value>) {
         if let Some(url) = body.get("url").and_then(Value::as_str) {
             url.clone_into(&mut self.url);

@@ -276,3 +276,24 @@ fn the_five_hundred_and_first_pending_batch_is_refused() {
         429
     );
 }
+
+#[test]
+fn results_stay_what_they_were_when_the_batch_ran() {
+    let api = crate::api::full();
+    let campaign = api.simulator.sent_campaigns()[0].clone();
+    let path = format!("/reports/{campaign}/email-activity");
+    let id = submit(
+        &api,
+        &json!([{"method": "GET", "path": path, "operation_id": "a"}]),
+    );
+    let before = results(&api, &id);
+    api.simulator.campaign(&campaign).delete().unwrap();
+    assert_eq!(results(&api, &id), before);
+    let response = before[0]["response"].as_str().unwrap();
+    let response: Value = serde_json::from_str(response).unwrap();
+    assert_eq!(
+        response["emails"].as_array().unwrap().len(),
+        40,
+        "it pages by itself"
+    );
+}

@@ -1,7 +1,7 @@
 //! Campaigns with what belongs to them, and their folders.
 
 use chrono::TimeDelta;
-use mailchimp_simulator::{AccountSpec, CampaignsSpec};
+use mailchimp_simulator::{AccountSpec, CampaignsSpec, When};
 use serde_json::json;
 
 use crate::api::{Api, full, rows};
@@ -196,4 +196,24 @@ fn folders_are_found_by_id() {
         }
         assert_eq!(api.get(&format!("/{kind}/nothing")).status, 404);
     }
+}
+
+#[test]
+fn a_campaign_can_be_deleted_between_two_pages_of_its_activity() {
+    let api = full();
+    let id = api.simulator.sent_campaigns()[0].clone();
+    let victim = id.clone();
+    api.simulator
+        .on_request(When::Before, move |request, simulator| {
+            if request.parameter("offset") == Some("20") {
+                // Whoever asks once more finds it gone already.
+                let _ = simulator.campaign(&victim).delete();
+            }
+        });
+    let page = |offset: u32| {
+        let path = format!("/reports/{id}/email-activity?count=20&offset={offset}");
+        api.get(&path).status
+    };
+    assert_eq!((page(0), page(20), page(0)), (200, 404, 404));
+    assert_eq!(api.simulator.sent_campaigns().len(), 7);
 }
