@@ -26,8 +26,8 @@ pub fn streams() -> impl Iterator<Item = &'static StreamDefinition> {
     definitions::ALL.iter().copied().flatten()
 }
 
-/// The members of audiences, the parents of some streams. To read them, [`AudienceSource`](crate::AudienceSource) does more
-/// than the definition says: it misses nobody while they change.
+/// The members of audiences, the parents of some streams. [`MembersSource`] reads them: it does more than the definition
+/// says, with archived members and without missing anybody while they change.
 pub fn members() -> &'static StreamDefinition {
     &definitions::MEMBERS
 }
