@@ -135,7 +135,13 @@ impl Place {
         let lock = fingerprint(name.as_bytes()).cast_signed();
         let mut claim = format!("SELECT pg_catalog.pg_advisory_xact_lock({lock})");
         if exists {
-            let _ = write!(claim, ";LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self.sql());
+            // While we wait behind somebody who reads for long, everybody else who reads waits behind us. So we step back
+            // soon, and come again.
+            let _ = write!(
+                claim,
+                ";SET LOCAL lock_timeout = '10s';LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
+                self.sql()
+            );
         }
         Ok(client.batch_execute(&claim).await?)
     }

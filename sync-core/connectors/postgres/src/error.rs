@@ -191,6 +191,11 @@ fn classify_code(code: &str) -> (ErrorKind, Next, &'static str) {
             Next::Look,
             "the table is not what it was when the statement was made, or something else has its name",
         ),
+        "54011" => (
+            Config,
+            Next::Stop,
+            "the table has no room for another column, dropped ones counted: make it anew",
+        ),
         "42P10" => (
             Config,
             Next::Stop,
@@ -200,7 +205,7 @@ fn classify_code(code: &str) -> (ErrorKind, Next, &'static str) {
         "0A000" | "2BP01" => (
             Config,
             Next::Stop,
-            "a view uses a column that must become wider: drop the view, run again, and create it anew",
+            "a view or something else uses a column that must become wider: drop it, run again, and create it anew",
         ),
         "26000" | "42P05" => (
             Config,
@@ -348,6 +353,7 @@ mod tests {
             ("0A000", Config, Next::Stop),
             ("2BP01", Config, Next::Stop),
             ("42P10", Config, Next::Stop),
+            ("54011", Config, Next::Stop),
             ("26000", Config, Next::Stop),
             ("58030", Unavailable, Next::Stop),
             ("XX000", Invalid, Next::Stop),

@@ -33,6 +33,8 @@
 //! # Several sinks
 //! Any number of sinks may write into one schema and one table. Who must make or change a table takes an advisory lock for it
 //! first; all take tables and rows in one order. A deadlock that happens nevertheless is resolved by sending the batch again.
+//! A table that somebody reads for minutes cannot get a new column meanwhile: the sink tries for `retry_seconds`, never holding
+//! up other readers for more than ten seconds, and then leaves it to the next run.
 //!
 //! # Rights
 //! The role needs `TEMPORARY` on the database, and `USAGE` and `CREATE` on the schema, or `CREATE` on the database if the

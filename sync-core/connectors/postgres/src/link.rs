@@ -133,7 +133,9 @@ impl Link {
 /// How long something is tried again.
 struct Patience {
     operation: &'static str,
-    until: Instant,
+    longest: Duration,
+    /// Since when it fails.
+    failing: Option<Instant>,
     tries: u32,
     looks: u32,
 }
@@ -147,7 +149,8 @@ impl Patience {
     fn new(operation: &'static str, seconds: u32) -> Self {
         Self {
             operation,
-            until: Instant::now() + Duration::from_secs(seconds.into()),
+            longest: Duration::from_secs(seconds.into()),
+            failing: None,
             tries: 0,
             looks: 0,
         }
@@ -166,7 +169,8 @@ impl Patience {
             .saturating_mul(1 << self.tries.min(16))
             .min(LONGEST_WAIT)
             .mul_f64(0.5 + fastrand::f64() / 2.0);
-        if Instant::now() + wait > self.until {
+        let failing = *self.failing.get_or_insert_with(Instant::now);
+        if failing.elapsed() + wait > self.longest {
             return Err(Failure::Ours(failure.translate(self.operation, true)));
         }
         self.tries += 1;

@@ -67,3 +67,20 @@ impl fmt::Debug for PostgresWarehouse {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_it_shows_the_password() {
+        let url = "postgres://ada:hunter2@localhost/analytics";
+        let warehouse = PostgresWarehouse::new(PostgresSettings::from_url(url).unwrap()).unwrap();
+        let (sink, readback) = (warehouse.sink(), warehouse.readback());
+        let shown = format!("{warehouse:?} {sink:?} {readback:?}");
+        assert!(
+            shown.contains("analytics") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+}

@@ -12,8 +12,13 @@ use crate::server::Place;
 /// Delivers the record named `bad` among good ones, and gives why it was refused.
 async fn refused(place: &Place, bad: JsonRecord) -> Rejection {
     let members = stream("members");
+    // Several pieces for the way to the server, so that it refuses while they still go there.
+    let note = "long ".repeat(20_000);
     let mut records: Vec<JsonRecord> = (0..20)
-        .map(|n| record(&members, &format!("{n:02}"), &json!({"age": 20 + n})))
+        .map(|n| {
+            let good = json!({"age": 20 + n, "note": note});
+            record(&members, &format!("{n:02}"), &good)
+        })
         .collect();
     records.insert(7, bad);
     let mut sink = place.sink();

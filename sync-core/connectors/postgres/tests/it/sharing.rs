@@ -81,6 +81,32 @@ fn records(sink: usize, round: usize) -> Vec<JsonRecord> {
 }
 
 #[tokio::test]
+async fn a_column_waits_for_whoever_reads_the_table() {
+    let Some(mut place) = Place::fresh().await else {
+        return;
+    };
+    place.settings.application_name = format!("waits {}", place.settings.schema);
+    let members = stream("members");
+    let mut sink = place.sink();
+    deliver(&mut sink, vec![record(&members, "a", &json!({"n": 1}))]).await;
+    let reader = place.another().await;
+    let read = format!("BEGIN; SELECT * FROM {}", place.table("members"));
+    reader.batch_execute(&read).await.unwrap();
+    // Rows go in beside the reader, columns do not.
+    deliver(&mut sink, vec![record(&members, "b", &json!({"n": 2}))]).await;
+    let later = record(&members, "c", &json!({"n": 3, "new": true}));
+    let flush = tokio::spawn(async move { deliver(&mut sink, vec![later]).await });
+    place.blocked().await;
+    reader.batch_execute("COMMIT").await.unwrap();
+    flush.await.unwrap();
+    let sql = "SELECT string_agg(concat(_key, n, new), ' ' ORDER BY _key) FROM {}";
+    assert_eq!(
+        place.ask("members", sql).await.as_deref(),
+        Some("a1 b2 c3t")
+    );
+}
+
+#[tokio::test]
 async fn a_batch_with_two_declarations_of_a_stream_fills_one_table() {
     use std::sync::Arc;
 
