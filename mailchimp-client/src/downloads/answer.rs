@@ -33,6 +33,16 @@ pub(super) fn validator(headers: &HeaderMap) -> Option<String> {
         .or_else(|| text(headers, &LAST_MODIFIED))
 }
 
+/// Whether the file is known by something else than this. A tag says nothing about a date.
+pub(super) fn contradicts(headers: &HeaderMap, known: &str) -> bool {
+    let name = if known.starts_with('"') {
+        &ETAG
+    } else {
+        &LAST_MODIFIED
+    };
+    text(headers, name).is_some_and(|validator| validator != known)
+}
+
 /// Which part of the file the body is.
 pub(super) fn part(headers: &HeaderMap) -> Option<Part> {
     let range = text(headers, &CONTENT_RANGE)?;
@@ -102,6 +112,19 @@ mod tests {
         assert_eq!(validator(&both), date);
         both.insert(ETAG, HeaderValue::from_static("\"a\""));
         assert_eq!(validator(&both).as_deref(), Some("\"a\""));
+    }
+
+    #[test]
+    fn validators_of_one_kind_contradict_each_other() {
+        let date = "Sat, 21 Nov 2026 07:37:44 GMT";
+        let dated = headers(LAST_MODIFIED, date);
+        assert!(!contradicts(&dated, "\"a\""));
+        assert!(!contradicts(&dated, date));
+        assert!(contradicts(&dated, "Sun, 22 Nov 2026 07:37:44 GMT"));
+        let tagged = headers(ETAG, "\"a\"");
+        assert!(!contradicts(&tagged, "\"a\""));
+        assert!(!contradicts(&tagged, date));
+        assert!(contradicts(&tagged, "\"b\""));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use http::header::{IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
 use tokio::time::{sleep, timeout};
 
-use super::answer::{content_length, is_encoded, part, size_without_part, validator};
+use super::answer::{content_length, contradicts, is_encoded, part, size_without_part, validator};
 use super::link::{Ask, Link, Unopened};
 use super::problem::{DownloadError, DownloadProblem};
 use super::{DownloadOptions, ResumePoint};
@@ -39,8 +39,8 @@ pub struct Download {
     total: Option<u64>,
     validator: Option<String>,
     setbacks: u32,
-    /// Where the last setback was.
-    stuck_at: u64,
+    /// Where counting them began.
+    counted_from: u64,
     /// The caller knows `start`.
     is_open: bool,
     is_over: bool,
@@ -113,7 +113,7 @@ impl Download {
             total: None,
             validator,
             setbacks: 0,
-            stuck_at: position,
+            counted_from: position,
             is_open: false,
             is_over: false,
         };
@@ -189,10 +189,10 @@ impl Download {
         if stop.is_final {
             return Err(stop.into_error(self.position, false));
         }
-        if self.position.saturating_sub(self.stuck_at) >= PROGRESS {
+        if self.position.saturating_sub(self.counted_from) >= PROGRESS {
             self.setbacks = 0;
+            self.counted_from = self.position;
         }
-        self.stuck_at = self.position;
         self.setbacks += 1;
         let policy = self.client.policy();
         let are_spent = self.setbacks >= policy.max_attempts;
@@ -269,7 +269,7 @@ impl Download {
         self.check_size(total)?;
         self.pass_over = self.position;
         self.validator = validator;
-        self.total = total;
+        self.total = total.or(self.total);
         self.body = Some(response.body);
         Ok(())
     }
@@ -282,8 +282,9 @@ impl Download {
         if part.begin != self.position || self.position == 0 {
             return Err(Stop::last(DownloadProblem::Range));
         }
-        let validator = validator(&response.headers);
-        if validator.is_some() && validator != self.validator {
+        // A host that heeds `If-Range` sends no part of another file; this is for those that do.
+        let known = self.validator.as_deref();
+        if known.is_some_and(|known| contradicts(&response.headers, known)) {
             return Err(Stop::last(DownloadProblem::Changed));
         }
         self.check_size(part.total)?;
@@ -314,7 +315,7 @@ impl Download {
         }
         self.start = 0;
         self.position = 0;
-        self.stuck_at = 0;
+        self.counted_from = 0;
         self.total = None;
         self.validator = None;
         Ok(())

@@ -1,13 +1,15 @@
 //! Files on other hosts, over scripted answers and over sockets.
 
+mod resume;
+mod weather;
+
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use mailchimp_client::{
     ArchiveLimits, Client, Download, DownloadOptions, DownloadProblem, Error, ResumePoint,
-    RetryPolicy, TransportErrorKind,
+    RetryPolicy,
 };
-use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -216,141 +218,6 @@ async fn results_of_a_batch_are_not_fetched_from_a_private_host() {
     assert_eq!(script.seen().len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn after_a_cut_the_rest_is_asked_for() {
-    let script = Script::new(|number, seen| match number {
-        0 => cut(7),
-        1 => Reply::Fail(TransportErrorKind::Connect),
-        2 => answer(503, vec![]),
-        _ => rest(seen),
-    });
-    assert_eq!(fetch(&script.client(), &options()).await.unwrap(), FILE);
-    let seen = script.seen();
-    assert_eq!(seen.len(), 4);
-    for seen in &seen[1..] {
-        assert_eq!(seen.headers["range"], "bytes=7-");
-        assert_eq!(seen.headers["if-range"], TAG);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_body_that_ends_before_its_length_is_a_cut() {
-    let script = Script::new(|number, seen| match number {
-        0 => Reply::bytes(&FILE[..7])
-            .header("content-length", "20")
-            .header("etag", TAG),
-        _ => rest(seen),
-    });
-    assert_eq!(fetch(&script.client(), &options()).await.unwrap(), FILE);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_host_that_knows_no_parts_gives_the_file_again_and_no_byte_comes_twice() {
-    let script = Script::new(|number, _| if number == 0 { cut(7) } else { whole() });
-    assert_eq!(fetch(&script.client(), &options()).await.unwrap(), FILE);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_file_that_changed_after_a_cut_is_not_patched_together() {
-    let changed: [fn(&Seen) -> Reply; 4] = [
-        |_| Reply::bytes(FILE).header("etag", "\"v2\""),
-        |_| Reply::bytes(FILE),
-        |seen| rest(seen).replaced("etag", "\"v2\""),
-        |_| answer(416, vec![]).header("content-range", "bytes */5"),
-    ];
-    for change in changed {
-        let script =
-            Script::new(move |number, seen| if number == 0 { cut(7) } else { change(seen) });
-        assert_eq!(
-            problem_of(&script, &options()).await,
-            DownloadProblem::Changed
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_part_than_was_asked_for_is_refused() {
-    for span in [
-        "bytes 0-19/20",
-        "bytes 8-19/20",
-        "bytes 7-30/20",
-        "7-19/20",
-        "",
-    ] {
-        let script = Script::new(move |number, _| match number {
-            0 => cut(7),
-            _ => answer(206, vec![Chunk::Data(FILE[7..].into())])
-                .header("content-range", span)
-                .header("etag", TAG),
-        });
-        assert_eq!(
-            problem_of(&script, &options()).await,
-            DownloadProblem::Range,
-            "{span}"
-        );
-    }
-    let script = Script::new(|_, _| answer(206, vec![]).header("content-range", "bytes 0-19/20"));
-    assert_eq!(
-        problem_of(&script, &options()).await,
-        DownloadProblem::Range
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cut_of_a_file_that_has_no_validator_ends_the_download() {
-    let script = Script::new(|_, _| answer(200, vec![Chunk::Data(FILE.into()), Chunk::Break]));
-    let mut download = script.client().download(LINK, &options()).await.unwrap();
-    assert_eq!(download.next_chunk().await.unwrap().unwrap(), FILE);
-    let error = download.next_chunk().await.unwrap_err();
-    assert_eq!(
-        problem(error),
-        DownloadProblem::Transport(TransportErrorKind::Body)
-    );
-    assert_eq!(download.resume_point(), None);
-    let error = download.next_chunk().await.unwrap_err();
-    assert_eq!(problem(error), DownloadProblem::NotResumable);
-    assert_eq!(script.seen().len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cut_before_the_first_byte_needs_no_validator() {
-    let script = Script::new(|number, _| match number {
-        0 => answer(200, vec![Chunk::Break]),
-        _ => Reply::bytes(FILE),
-    });
-    assert_eq!(fetch(&script.client(), &options()).await.unwrap(), FILE);
-}
-
-#[tokio::test(start_paused = true)]
-async fn tries_are_bounded_and_the_download_can_go_on_later() {
-    let script = Script::new(|number, seen| match number {
-        0 => cut(7),
-        1..4 => Reply::Fail(TransportErrorKind::Reset),
-        _ => rest(seen),
-    });
-    let policy = RetryPolicy::default().max_attempts(4);
-    let client = script.client().with_retry(policy);
-    let mut download = client.download(LINK, &options()).await.unwrap();
-    assert_eq!(download.next_chunk().await.unwrap().unwrap(), &FILE[..7]);
-    let error = download.next_chunk().await.unwrap_err();
-    assert!(error.retries_spent());
-    assert_eq!(
-        problem(error),
-        DownloadProblem::Transport(TransportErrorKind::Reset)
-    );
-    assert_eq!(script.seen().len(), 4);
-    let point = download.resume_point().unwrap();
-    let resumed = DownloadOptions {
-        resume: Some(point.clone()),
-        ..options()
-    };
-    assert_eq!((point.position, point.validator.as_str()), (7, TAG));
-    let again = client.download(LINK, &resumed).await.unwrap();
-    assert_eq!((again.start(), again.total_bytes()), (7, Some(20)));
-    assert_eq!(all(again).await.unwrap(), &FILE[7..]);
-    assert_eq!(all(download).await.unwrap(), &FILE[7..]);
-}
-
 fn resume_at(position: u64) -> DownloadOptions {
     DownloadOptions {
         resume: Some(ResumePoint {
@@ -359,63 +226,6 @@ fn resume_at(position: u64) -> DownloadOptions {
         }),
         ..options()
     }
-}
-
-#[tokio::test]
-async fn an_earlier_download_of_another_file_is_begun_again() {
-    let other: [fn(&Seen) -> Reply; 2] = [
-        |_| Reply::bytes(FILE).header("etag", "\"v2\""),
-        |seen| match seen.headers.get("range") {
-            Some(_) => answer(416, vec![]).header("content-range", "bytes */20"),
-            None => whole(),
-        },
-    ];
-    for other in other {
-        let script = Script::new(move |_, seen| other(seen));
-        let client = script.client();
-        let download = client.download(LINK, &resume_at(700)).await.unwrap();
-        assert_eq!(download.start(), 0);
-        assert_eq!(all(download).await.unwrap(), FILE);
-    }
-}
-
-#[tokio::test]
-async fn an_earlier_download_goes_on_although_the_host_knows_no_parts() {
-    let script = Script::new(|_, _| whole());
-    let client = script.client();
-    let download = client.download(LINK, &resume_at(7)).await.unwrap();
-    assert_eq!(download.start(), 7);
-    assert_eq!(all(download).await.unwrap(), &FILE[7..]);
-}
-
-#[tokio::test]
-async fn an_earlier_download_that_was_complete_gives_nothing_more() {
-    let script = Script::new(|_, _| answer(416, vec![]).header("content-range", "bytes */20"));
-    let client = script.client();
-    let download = client.download(LINK, &resume_at(20)).await.unwrap();
-    assert_eq!((download.start(), download.position()), (20, 20));
-    assert!(all(download).await.unwrap().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn once_the_caller_knows_where_the_file_begins_it_cannot_begin_elsewhere() {
-    let script = Script::new(|number, seen| match number {
-        0 => {
-            let mut reply = rest(seen);
-            if let Reply::Answer { chunks, .. } = &mut reply {
-                *chunks = vec![Chunk::Break];
-            }
-            reply
-        }
-        _ => Reply::bytes(FILE).header("etag", "\"v2\""),
-    });
-    let client = script.client();
-    let download = client.download(LINK, &resume_at(7)).await.unwrap();
-    assert_eq!(download.start(), 7);
-    assert_eq!(
-        problem(all(download).await.unwrap_err()),
-        DownloadProblem::Changed
-    );
 }
 
 #[tokio::test]
@@ -472,29 +282,6 @@ async fn a_file_that_never_ends_stops_at_the_limit() {
     let script = Script::new(|_, _| whole().replaced("content-length", "101"));
     let error = script.client().download(LINK, &limited).await.unwrap_err();
     assert_eq!(problem(error), too_large);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stalled_transfer_is_given_up_and_goes_on() {
-    let script = Script::new(|number, seen| match number {
-        0 => answer(200, vec![Chunk::Data(FILE[..7].into()), Chunk::Stall]).header("etag", TAG),
-        1 => Reply::Hang,
-        _ => rest(seen),
-    });
-    let patient = DownloadOptions {
-        idle_timeout: Duration::from_secs(9),
-        ..options()
-    };
-    assert_eq!(fetch(&script.client(), &patient).await.unwrap(), FILE);
-    assert!(
-        script
-            .gaps()
-            .iter()
-            .all(|gap| *gap >= Duration::from_secs(9))
-    );
-    let never = Script::new(|_, _| Reply::Hang);
-    let timeout = DownloadProblem::Transport(TransportErrorKind::Timeout);
-    assert_eq!(problem_of(&never, &patient).await, timeout);
 }
 
 #[tokio::test(start_paused = true)]
@@ -569,96 +356,4 @@ async fn over_a_socket_a_cut_is_overcome_and_the_credential_stays_here() {
     }
     assert!(second.contains("range: bytes=7-\r\n"), "{second}");
     assert!(second.contains("if-range: \"v1\"\r\n"), "{second}");
-}
-
-/// What a host does with one request.
-#[derive(Debug, Clone)]
-enum Weather {
-    CutAfter(usize),
-    EndAfter(usize),
-    Refuse,
-    Fail,
-    Stall,
-    Fine,
-}
-
-fn any_weather() -> impl Strategy<Value = Weather> {
-    prop_oneof![
-        (0_usize..=20).prop_map(Weather::CutAfter),
-        (0_usize..=20).prop_map(Weather::EndAfter),
-        Just(Weather::Refuse),
-        Just(Weather::Fail),
-        Just(Weather::Stall),
-        Just(Weather::Fine),
-    ]
-}
-
-/// The answer of a host in this weather, which may know parts, and may send less than the rest.
-fn under(weather: &Weather, seen: &Seen, knows_parts: bool) -> Reply {
-    let mut reply = match (knows_parts, seen.headers.contains_key("range")) {
-        (true, true) => rest(seen),
-        _ => whole(),
-    };
-    let Reply::Answer { chunks, .. } = &mut reply else {
-        return reply;
-    };
-    let cut = |chunks: &mut Vec<Chunk>, bytes: usize| {
-        if let Some(Chunk::Data(data)) = chunks.first_mut() {
-            data.truncate(bytes);
-        }
-    };
-    match weather {
-        Weather::CutAfter(bytes) => {
-            cut(chunks, *bytes);
-            chunks.push(Chunk::Break);
-        }
-        Weather::EndAfter(bytes) => cut(chunks, *bytes),
-        Weather::Refuse => return answer(503, vec![]),
-        Weather::Fail => return Reply::Fail(TransportErrorKind::Connect),
-        Weather::Stall => *chunks = vec![Chunk::Stall],
-        Weather::Fine => {}
-    }
-    reply
-}
-
-proptest! {
-    #[test]
-    fn whatever_happens_the_bytes_are_those_of_the_file(
-        weather in prop::collection::vec(any_weather(), 0..12),
-        knows_parts in any::<bool>(),
-        begin in 0_usize..=20,
-    ) {
-        let script = Script::new(move |number, seen| {
-            under(weather.get(number).unwrap_or(&Weather::Fine), seen, knows_parts)
-        });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        let (came, error) = runtime.block_on(async {
-            let mut came = Vec::new();
-            let client = script.client();
-            let options = DownloadOptions { expected_bytes: Some(20), ..resume_at(begin as u64) };
-            let mut download = match client.download(LINK, &options).await {
-                Ok(download) => download,
-                Err(error) => return (came, Some(error)),
-            };
-            loop {
-                match download.next_chunk().await {
-                    Ok(Some(chunk)) => came.extend_from_slice(&chunk),
-                    Ok(None) => return (came, None),
-                    Err(error) => return (came, Some(error)),
-                }
-            }
-        });
-        let expected = &FILE[begin..];
-        match error {
-            None => prop_assert_eq!(came, expected),
-            Some(error) => {
-                prop_assert!(error.retries_spent(), "{}", error);
-                prop_assert!(expected.starts_with(&came));
-            }
-        }
-    }
 }
