@@ -1,6 +1,6 @@
 //! Many files into one that has the newest row of each key.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -8,25 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sync_core::table::{Column, Table, column_name};
-use sync_core::{Clock, ErrorKind, Key, Result, Stream};
-use xxhash_rust::xxh3::xxh3_64;
+use sync_core::table::{Table, column_name};
+use sync_core::{Clock, ErrorKind, Result};
 
-use crate::encode::{Declared, decode, encode};
+use crate::encode::encode;
 use crate::error::from_io;
 use crate::layout::{DataFile, IntervalId, MANIFESTS, manifest_name};
+use crate::newest::{Partitions, deal_out, partitions};
 use crate::place::Place;
-use crate::row::{Row, Rows, Scratch, Spool};
-use crate::settings::{Compression, FileSettings, Format};
+use crate::row::Scratch;
+use crate::settings::FileSettings;
 use crate::sink::blocking;
-use crate::snapshot::{Manifest, Snapshot, delete, fetch, folders, snapshot, write_manifest};
+use crate::snapshot::{Manifest, Snapshot, delete, folders, snapshot, write_manifest};
 use crate::upload::publish;
-
-/// Records are dealt out to this many scratch files at most.
-const MOST_PARTITIONS: usize = 256;
-
-/// How much bigger records are than their compressed files. Too small a guess costs memory, too great a one small writes.
-const COMPRESSED: u64 = 10;
 
 /// After this time nobody is still writing an unfinished file in a directory.
 const UNFINISHED: Duration = Duration::from_secs(24 * 3600);
@@ -107,9 +101,11 @@ impl Compactor {
         if !self.is_worthwhile(&before, now) {
             return Ok(done);
         }
-        let (partitions, shape) = self.deal_out(folder, &before, now).await?;
         let (format, memory) = (self.settings.format, self.settings.memory);
         let scratch = Scratch(self.settings.scratch.clone());
+        let mut partitions = Partitions::new(folder, partitions(&before, memory), memory, &scratch);
+        partitions.drop_removals_before(ago(now, self.settings.keep_removals));
+        let (partitions, shape) = deal_out(&self.place, folder, &before, partitions).await?;
         let (partitions, encoded) = blocking(move || {
             let mut partitions = partitions;
             let (mut table, _) = Table::adopt(&shape.stream, shape.columns);
@@ -226,53 +222,6 @@ impl Compactor {
         }
         Ok(deleted)
     }
-
-    /// Reads every file that counts and deals its rows out by key.
-    async fn deal_out(
-        &self,
-        folder: &str,
-        before: &Snapshot,
-        now: DateTime<Utc>,
-    ) -> Result<(Partitions, Shape)> {
-        let bytes = before.visible.iter().map(|(file, size)| match file.format {
-            Format::Jsonl(Compression::None) => *size,
-            _ => size.saturating_mul(COMPRESSED),
-        });
-        let memory = self.settings.memory;
-        let count = bytes.sum::<u64>() / (memory as u64).max(1) + 1;
-        let count = usize::try_from(count).map_or(MOST_PARTITIONS, |n| n.min(MOST_PARTITIONS));
-        let stream = Arc::new(Stream::new(folder));
-        let scratch = Scratch(self.settings.scratch.clone());
-        let mut partitions = Partitions {
-            spools: (0..count).map(|_| Spool::new(stream.clone())).collect(),
-            drop_before: ago(now, self.settings.keep_removals).timestamp_micros(),
-            rows: 0,
-            held: 0,
-            dropped: 0,
-            oldest_removal: None,
-        };
-        let mut shape = Shape {
-            stream: Stream::new(folder),
-            columns: Vec::new(),
-        };
-        for (file, _) in &before.visible {
-            let path = format!("{folder}/{}", file.relative());
-            let bytes = fetch(&self.place, &path, &scratch).await?;
-            let (format, compacted) = (file.format, file.compaction.is_some());
-            let (stream, scratch) = (stream.clone(), scratch.clone());
-            let (dealt, declared) = blocking(move || {
-                let declared = decode(format, bytes, &path, &stream, |mut row| {
-                    row.compacted = compacted;
-                    partitions.deal(row, memory, &scratch)
-                })?;
-                Ok((partitions, declared))
-            })
-            .await?;
-            partitions = dealt;
-            shape.learn(declared);
-        }
-        Ok((partitions, shape))
-    }
 }
 
 impl fmt::Debug for Compactor {
@@ -325,109 +274,4 @@ fn ago(now: DateTime<Utc>, age: Duration) -> DateTime<Utc> {
         .ok()
         .and_then(|age| now.checked_sub_signed(age))
         .unwrap_or(DateTime::<Utc>::MIN_UTC)
-}
-
-/// What the new file's columns must hold.
-struct Shape {
-    /// With the fields that the newest file declares.
-    stream: Stream,
-    columns: Vec<Column>,
-}
-
-impl Shape {
-    fn learn(&mut self, declared: Declared) {
-        if let Some(stream) = declared.stream {
-            self.stream = stream;
-        }
-        for column in declared.columns {
-            match self
-                .columns
-                .iter_mut()
-                .find(|known| known.name == column.name)
-            {
-                Some(known) => known.holds = known.holds.widened(column.holds),
-                None => self.columns.push(column),
-            }
-        }
-    }
-}
-
-/// Rows dealt out by key, so that all rows of a key are in one spool.
-struct Partitions {
-    spools: Vec<Spool>,
-    /// Microseconds since 1970.
-    drop_before: i64,
-    /// Rows dealt out.
-    rows: u64,
-    /// Bytes in memory.
-    held: usize,
-    /// Removals left out when the rows were last given.
-    dropped: u64,
-    oldest_removal: Option<DateTime<Utc>>,
-}
-
-impl Partitions {
-    fn deal(&mut self, row: Row, memory: usize, scratch: &Scratch) -> io::Result<()> {
-        let hash = xxh3_64(row.record.key.as_str().as_bytes());
-        let count = self.spools.len() as u64;
-        let place = usize::try_from(hash % count.max(1)).unwrap_or_default();
-        if let Some(spool) = self.spools.get_mut(place) {
-            self.held += row.weight();
-            self.rows += 1;
-            spool.push(row);
-        }
-        if self.held > memory {
-            self.held = 0;
-            for spool in &mut self.spools {
-                spool.spill(scratch)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Rows for Partitions {
-    fn groups<E: From<io::Error>>(
-        &mut self,
-        limit: usize,
-        mut each: impl FnMut(&[Row]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.dropped = 0;
-        self.oldest_removal = None;
-        for spool in &mut self.spools {
-            let mut newest: HashMap<Key, Row> = HashMap::new();
-            spool.groups::<io::Error>(limit, |group| {
-                for row in group {
-                    match newest.get_mut(&row.record.key) {
-                        Some(known) if known.order() >= row.order() => {}
-                        Some(known) => *known = row.clone(),
-                        None => {
-                            newest.insert(row.record.key.clone(), row.clone());
-                        }
-                    }
-                }
-                Ok(())
-            })?;
-            let mut rows: Vec<Row> = newest.into_values().collect();
-            let before = rows.len();
-            rows.retain(|row| {
-                !(row.compacted && row.deleted_at.is_some_and(|at| at <= self.drop_before))
-            });
-            self.dropped += (before - rows.len()) as u64;
-            let removals = rows.iter().filter_map(|row| row.deleted_at);
-            if let Some(oldest) = removals.min().and_then(DateTime::from_timestamp_micros) {
-                self.oldest_removal = Some(
-                    self.oldest_removal
-                        .map_or(oldest, |known| known.min(oldest)),
-                );
-            }
-            rows.sort_unstable_by(|a, b| a.record.key.cmp(&b.record.key));
-            let mut spool = Spool::new(spool.stream().clone());
-            for row in rows {
-                spool.push(row);
-            }
-            spool.groups(limit, &mut each)?;
-        }
-        Ok(())
-    }
 }

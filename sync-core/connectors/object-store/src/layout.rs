@@ -52,6 +52,11 @@ impl IntervalId {
         format!("date={}-{}-{}", digits(0..4), digits(4..6), digits(6..8))
     }
 
+    /// What the paths of its files begin with, below the stream's folder.
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{self}", self.partition())
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -76,10 +81,10 @@ pub(crate) struct DataFile {
 impl DataFile {
     /// Its path below the stream's folder: `date=2026-11-21/20261121T110445.123Z-0a1b2.parquet`.
     pub(crate) fn relative(&self) -> String {
-        let (folder, id, extension) = (self.id.partition(), &self.id, self.format.extension());
+        let (path, extension) = (self.id.path(), self.format.extension());
         match self.compaction {
-            None => format!("{folder}/{id}.{extension}"),
-            Some(sequence) => format!("{folder}/{id}.compact-{sequence:08}.{extension}"),
+            None => format!("{path}.{extension}"),
+            Some(sequence) => format!("{path}.compact-{sequence:08}.{extension}"),
         }
     }
 

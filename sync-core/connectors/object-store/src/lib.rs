@@ -71,7 +71,9 @@ mod encode;
 mod error;
 mod file_store;
 mod layout;
+mod newest;
 mod place;
+mod readback;
 mod row;
 mod settings;
 mod sink;
@@ -83,5 +85,6 @@ pub use file_store::{FileStore, SourceFile, StoredFile};
 /// The version of the crate that [`Place::on`] takes stores of.
 pub use object_store;
 pub use place::Place;
+pub use readback::FileReadback;
 pub use settings::{Compression, FileSettings, Format, StoreSettings};
 pub use sink::FileSink;

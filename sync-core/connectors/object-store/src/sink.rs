@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use sync_core::table::Table;
 use sync_core::{Clock, Error, ErrorKind, JsonRecord, Report, Result, Sink, Stream};
 
@@ -14,7 +15,7 @@ use crate::layout::{DataFile, IntervalId};
 use crate::place::Place;
 use crate::row::{Row, Scratch, Spool};
 use crate::settings::FileSettings;
-use crate::snapshot::newest_id;
+use crate::snapshot::newest_after;
 use crate::upload::publish;
 
 /// Writes records into files: one for each stream and [`flush`](Sink::flush), published whole. The
@@ -61,16 +62,26 @@ impl FileSink {
         }
     }
 
-    async fn open(&mut self, stream: &Arc<Stream>) -> Result<()> {
-        let table = Table::new(stream);
-        let newest = newest_id(&self.place, table.name()).await?;
-        let open = Open {
-            stream: stream.clone(),
-            table,
-            newest,
-            interval: None,
-        };
-        self.streams.insert(stream.name().clone(), open);
+    /// Begins an interval of a stream, behind whatever anybody has published of it.
+    async fn begin(&mut self, stream: &Arc<Stream>, now: DateTime<Utc>) -> Result<()> {
+        let open = self
+            .streams
+            .entry(stream.name().clone())
+            .or_insert_with(|| Open {
+                stream: stream.clone(),
+                table: Table::new(stream),
+                newest: None,
+                interval: None,
+            });
+        let newest = newest_after(&self.place, open.table.name(), open.newest.as_ref()).await?;
+        open.newest = newest.or(open.newest.take());
+        let id = IntervalId::next(now, open.newest.as_ref());
+        open.interval = Some(Interval {
+            name: id.as_str().into(),
+            id,
+            spool: Spool::new(open.stream.clone()),
+            next: 0,
+        });
         Ok(())
     }
 
@@ -134,21 +145,18 @@ impl Sink<JsonRecord> for FileSink {
     async fn write(&mut self, records: Vec<JsonRecord>) -> Result<Report> {
         let now = self.clock.now();
         for record in records {
-            if !self.streams.contains_key(record.stream.name()) {
-                self.open(&record.stream.clone()).await?;
+            let stream = record.stream.clone();
+            let known = |sink: &Self| {
+                let open = sink.streams.get(stream.name());
+                open.is_some_and(|open| open.interval.is_some())
+            };
+            if !known(self) {
+                self.begin(&stream, now).await?;
             }
-            let Some(open) = self.streams.get_mut(record.stream.name()) else {
+            let open = self.streams.get_mut(stream.name());
+            let Some(interval) = open.and_then(|open| open.interval.as_mut()) else {
                 continue;
             };
-            let interval = open.interval.get_or_insert_with(|| {
-                let id = IntervalId::next(now, open.newest.as_ref());
-                Interval {
-                    name: id.as_str().into(),
-                    id,
-                    spool: Spool::new(open.stream.clone()),
-                    next: 0,
-                }
-            });
             interval.spool.push(Row {
                 interval: interval.name.clone(),
                 position: interval.next,

@@ -198,26 +198,36 @@ fn relative(path: &Path, root: &Path) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The greatest id among the files of a stream, looking only into the newest folder that has any.
-pub(crate) async fn newest_id(place: &Place, folder: &str) -> Result<Option<IntervalId>> {
+/// The greatest id among the files of a stream, if it is greater than `known`. A store is asked once, as long as it has no
+/// more than a page of newer files.
+pub(crate) async fn newest_after(
+    place: &Place,
+    folder: &str,
+    known: Option<&IntervalId>,
+) -> Result<Option<IntervalId>> {
     let failed = |error| translate(LISTING, &error).with("stream", folder);
     let root = place.path(folder);
-    let below = place.store.list_with_delimiter(Some(&root)).await;
-    let mut dates = below.map_err(failed)?.common_prefixes;
-    dates.sort();
-    while let Some(date) = dates.pop() {
-        let listed = place.store.list(Some(&date)).try_collect::<Vec<_>>();
-        let listed = listed.await.map_err(failed)?;
-        let newest = listed
-            .iter()
-            .filter_map(|object| DataFile::parse(&relative(&object.location, &root)?))
-            .map(|file| file.id)
-            .max();
-        if newest.is_some() {
-            return Ok(newest);
-        }
+    let mut offset = known.map(|id| place.path(&format!("{folder}/{}", id.path())));
+    if offset.is_none() {
+        // Everything in folders of earlier days is older.
+        let below = place.store.list_with_delimiter(Some(&root)).await;
+        let mut dates = below.map_err(failed)?.common_prefixes;
+        dates.retain(|date| {
+            date.filename()
+                .is_some_and(|name| name.starts_with("date="))
+        });
+        offset = dates.into_iter().max();
     }
-    Ok(None)
+    let Some(offset) = offset else {
+        return Ok(None);
+    };
+    let mut listed = place.store.list_with_offset(Some(&root), &offset);
+    let mut newest = None;
+    while let Some(object) = listed.try_next().await.map_err(failed)? {
+        let file = relative(&object.location, &root).and_then(|path| DataFile::parse(&path));
+        newest = newest.max(file.map(|file| file.id));
+    }
+    Ok(newest)
 }
 
 /// The folders that can be streams.
