@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sync_core::table::{Table, column_name};
-use sync_core::{Clock, ErrorKind, Result};
+use sync_core::{Clock, ErrorKind, Result, Stream};
 
 use crate::encode::encode;
 use crate::error::from_io;
@@ -70,28 +70,31 @@ impl Compactor {
         }
     }
 
-    /// Compacts one stream, by its name. A stream without files is fine.
+    /// Compacts one stream. A stream without files is fine. If it declares no fields, those hold that its newest Parquet file
+    /// declares.
     ///
     /// # Errors
     /// Whatever the store or the scratch directory says; then the same files count as before.
-    pub async fn compact(&self, stream: &str) -> Result<Compaction> {
-        self.compact_folder(&column_name([stream])).await
+    pub async fn compact(&self, stream: &Stream) -> Result<Compaction> {
+        let declared = Some(stream).filter(|stream| !stream.fields().is_empty());
+        self.compact_folder(&column_name([&**stream.name()]), declared)
+            .await
     }
 
-    /// Compacts every stream there is. One that fails holds up no other.
+    /// Compacts every stream there is, by the fields that their files declare. One that fails holds up no other.
     ///
     /// # Errors
     /// When the streams cannot be listed.
     pub async fn compact_all(&self) -> Result<BTreeMap<String, Result<Compaction>>> {
         let mut done = BTreeMap::new();
         for folder in folders(&self.place).await? {
-            let compaction = self.compact_folder(&folder).await;
+            let compaction = self.compact_folder(&folder, None).await;
             done.insert(folder, compaction);
         }
         Ok(done)
     }
 
-    async fn compact_folder(&self, folder: &str) -> Result<Compaction> {
+    async fn compact_folder(&self, folder: &str, declared: Option<&Stream>) -> Result<Compaction> {
         let now = self.clock.now();
         let before = snapshot(&self.place, folder).await?;
         let mut done = Compaction {
@@ -106,13 +109,13 @@ impl Compactor {
         let mut partitions = Partitions::new(folder, partitions(&before, memory), memory, &scratch);
         partitions.drop_removals_before(ago(now, self.settings.keep_removals));
         let (partitions, shape) = deal_out(&self.place, folder, &before, partitions).await?;
+        let stream = declared.cloned().unwrap_or(shape.stream);
         let (partitions, encoded) = blocking(move || {
             let mut partitions = partitions;
-            let (mut table, _) = Table::adopt(&shape.stream, shape.columns);
-            let stream = &shape.stream;
+            let (mut table, _) = Table::adopt(&stream, shape.columns);
             let encoded = encode(
                 format,
-                stream,
+                &stream,
                 &mut partitions,
                 &mut table,
                 memory,

@@ -47,7 +47,10 @@
 //! | `_interval`, `_position` | text, 64 bits | string, number |
 //! | `_synced_at`, `_deleted_at` | timestamp, microseconds, UTC | string, RFC 3339 |
 //! | one for each field, see [`sync_core::table`] | typed | not there |
-//! | `_raw` | JSON text as it came; null for a removal | the object itself, or null |
+//! | `_raw` | JSON text as it came | the object itself |
+//!
+//! The row of a removal has neither fields nor `_raw` in the file of its interval; in a compacted file it has those of the
+//! record that was removed, if there still was one.
 //!
 //! Columns differ from file to file: a file has the declared fields of its stream and those that its own records brought. Read
 //! by name and take what is missing as null. A column can also be wider in one file than in another, where a value did not

@@ -172,20 +172,19 @@ impl Rows for Partitions {
         self.dropped = 0;
         self.oldest_removal = None;
         for spool in &mut self.spools {
-            let mut newest: HashMap<Key, Row> = HashMap::new();
+            let mut newest: HashMap<Key, Newest> = HashMap::new();
             spool.groups::<io::Error>(limit, |group| {
                 for row in group {
                     match newest.get_mut(&row.record.key) {
-                        Some(known) if known.order() >= row.order() => {}
-                        Some(known) => *known = row.clone(),
+                        Some(known) => known.meet(row),
                         None => {
-                            newest.insert(row.record.key.clone(), row.clone());
+                            newest.insert(row.record.key.clone(), Newest::of(row));
                         }
                     }
                 }
                 Ok(())
             })?;
-            let mut rows: Vec<Row> = newest.into_values().collect();
+            let mut rows: Vec<Row> = newest.into_values().map(Newest::into_row).collect();
             let before = rows.len();
             rows.retain(|row| {
                 !(row.compacted && row.deleted_at.is_some_and(|at| at <= self.drop_before))
@@ -206,5 +205,41 @@ impl Rows for Partitions {
             spool.groups(limit, &mut each)?;
         }
         Ok(())
+    }
+}
+
+/// What is known of a key while its rows are met, in whatever order.
+struct Newest {
+    row: Row,
+    /// The newest row that has a record: a removal has none, and keeps the one it removed.
+    present: Option<Row>,
+}
+
+impl Newest {
+    fn of(row: &Row) -> Self {
+        Self {
+            row: row.clone(),
+            present: (!row.record.removed).then(|| row.clone()),
+        }
+    }
+
+    fn meet(&mut self, row: &Row) {
+        let is_newer = |known: &Row| row.order() > known.order();
+        if !row.record.removed && self.present.as_ref().is_none_or(is_newer) {
+            self.present = Some(row.clone());
+        }
+        if is_newer(&self.row) {
+            self.row = row.clone();
+        }
+    }
+
+    fn into_row(self) -> Row {
+        match self.present {
+            Some(present) if self.row.record.removed => Row {
+                record: present.record,
+                ..self.row
+            },
+            _ => self.row,
+        }
     }
 }

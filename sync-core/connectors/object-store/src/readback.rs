@@ -73,7 +73,7 @@ impl FileReadback {
         blocking(move || {
             let mut index = Index::default();
             let read = partitions.groups::<io::Error>(memory, |rows| {
-                for row in rows.iter().filter(|row| !row.record.removed) {
+                for row in rows.iter().filter(|row| row.deleted_at.is_none()) {
                     index
                         .text
                         .extend_from_slice(row.record.key.as_str().as_bytes());

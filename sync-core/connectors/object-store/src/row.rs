@@ -18,6 +18,8 @@ const ROW: usize = 256;
 /// A record as it stands in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
+    /// Removed without data in the row of a removal; in a compacted file such a row has the record that was removed, which is
+    /// not marked as such.
     pub(crate) record: JsonRecord,
     /// The interval it was written in.
     pub(crate) interval: Arc<str>,

@@ -62,7 +62,7 @@ impl World {
 
     async fn compact(&self) -> Compaction {
         self.compactor()
-            .compact("members")
+            .compact(&Stream::new("members"))
             .await
             .expect("a compaction")
     }
@@ -330,7 +330,7 @@ async fn a_compaction_killed_anywhere_changes_no_answer_and_can_be_repeated() {
 
             let store = FailingStore::after(world.store.clone(), passing, fault);
             let killed = world.compactor_on(Place::on(Arc::new(store), "", "memory://"));
-            let done = killed.compact("members").await;
+            let done = killed.compact(&Stream::new("members")).await;
             assert_eq!(
                 world.answer().await,
                 wanted,
@@ -373,7 +373,7 @@ async fn of_two_compactions_at_once_one_gives_way() {
     }
     let wanted = world.answer().await;
     let (one, other) = (world.compactor(), world.compactor());
-    let (one, other) = tokio::join!(one.compact("members"), other.compact("members"));
+    let (one, other) = tokio::join!(one.compact(&world.stream), other.compact(&world.stream));
     let conflicts = [&one, &other]
         .into_iter()
         .filter(|done| matches!(done, Err(error) if error.kind() == ErrorKind::Conflict))
@@ -452,7 +452,10 @@ async fn what_killed_processes_left_in_a_directory_is_deleted_after_a_day() {
             FileSettings::default(),
             Arc::new(clock),
         );
-        compactor.compact("members").await.expect("a compaction");
+        compactor
+            .compact(&Stream::new("members"))
+            .await
+            .expect("a compaction");
         assert_eq!(unfinished.exists(), kept);
     }
     assert!(foreign.exists(), "what is not ours stays");
@@ -482,7 +485,7 @@ async fn a_stream_on_s3_is_compacted() {
     let compactor = Compactor::new(place.place.clone(), settings, clock);
     assert_eq!(
         compactor
-            .compact("members")
+            .compact(&Stream::new("members"))
             .await
             .expect("a compaction")
             .replaced,

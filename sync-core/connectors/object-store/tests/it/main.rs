@@ -7,3 +7,5 @@ mod opening;
 mod place;
 mod reader;
 mod store;
+mod stored_files;
+mod warehouse;
