@@ -17,11 +17,13 @@
 //! Beside these columns a sink keeps [`KEY`], [`RAW`], [`SYNCED_AT`] and [`DELETED_AT`]. Fields never have such names: a name
 //! that is made from a path does not begin with an underscore.
 
+mod json;
 mod name;
 mod shape;
 mod text;
 mod value;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 pub use self::name::column_name;
@@ -98,11 +100,18 @@ pub struct Table {
 /// statements that may touch a row only once, and for indexes that like to be filled in order.
 pub fn newest<'r>(records: impl IntoIterator<Item = &'r JsonRecord>) -> Vec<&'r JsonRecord> {
     let mut newest: Vec<&JsonRecord> = records.into_iter().collect();
-    let place = |record: &'r JsonRecord| (record.stream.name(), &record.key);
+    let compared = |a: &JsonRecord, b: &JsonRecord| {
+        let streams = if Arc::ptr_eq(&a.stream, &b.stream) {
+            Ordering::Equal
+        } else {
+            a.stream.name().cmp(b.stream.name())
+        };
+        streams.then_with(|| a.key.cmp(&b.key))
+    };
     // Stable: of equal ones, the last came last.
-    newest.sort_by(|a, b| place(a).cmp(&place(b)));
+    newest.sort_by(|a, b| compared(a, b));
     newest.dedup_by(|later, kept| {
-        let same = place(later) == place(kept);
+        let same = compared(later, kept).is_eq();
         if same {
             *kept = *later;
         }

@@ -2,12 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
+use super::json::{Broken, Scanner, Token};
 use super::name::column_name;
 use super::text;
 use super::value::{Seen, Value};
@@ -34,9 +31,14 @@ pub(super) struct Tree {
 #[derive(Debug, Default)]
 struct Node {
     path: Vec<Box<str>>,
+    /// The name as most records write it: with its quotes, and escapes where it needs them.
+    quoted: Box<str>,
     column: Option<usize>,
-    children: Vec<usize>,
     by_name: HashMap<Box<str>, usize>,
+    /// The field that an object here began with the last time.
+    first: Option<usize>,
+    /// The field that stood behind this one the last time.
+    next: Option<usize>,
 }
 
 impl Default for Tree {
@@ -66,9 +68,9 @@ impl Tree {
         let child = self.nodes.len();
         self.nodes.push(Node {
             path,
+            quoted: serde_json::Value::from(name).to_string().into(),
             ..Node::default()
         });
-        self.nodes[node].children.push(child);
         self.nodes[node].by_name.insert(name.into(), child);
         child
     }
@@ -93,13 +95,7 @@ pub(super) fn shape<'r>(table: &mut Table, records: &[&'r JsonRecord]) -> Shaped
                     values: &mut values,
                     widened: &mut widened,
                 };
-                let mut json = serde_json::Deserializer::from_slice(&record.data);
-                let read = Below {
-                    filling: &mut filling,
-                    node: ROOT,
-                }
-                .deserialize(&mut json);
-                if read.and_then(|()| json.end()).is_err() {
+                if filling.record(&record.data).is_err() {
                     rejected.push(Rejection {
                         key: record.key.clone(),
                         reason: "the record is not a JSON object".to_owned(),
@@ -145,23 +141,80 @@ struct Filling<'t, 'r> {
 }
 
 impl<'r> Filling<'_, 'r> {
-    /// The node below `node` with this name. `expected` is where it stood in the record before: objects of one stream mostly
-    /// name their fields in one order.
-    fn child(&mut self, node: usize, expected: usize, name: &str) -> Option<usize> {
+    /// Takes a record.
+    fn record(&mut self, data: &'r [u8]) -> Result<(), Broken> {
+        let text = std::str::from_utf8(data).map_err(|_| Broken)?;
+        let mut json = Scanner::new(text);
+        self.object(ROOT, &mut json)?;
+        if json.ended() { Ok(()) } else { Err(Broken) }
+    }
+
+    /// Takes the object at a node, field by field.
+    fn object(&mut self, node: usize, json: &mut Scanner<'r>) -> Result<(), Broken> {
+        if !json.take(b'{') {
+            return Err(Broken);
+        }
+        if json.take(b'}') {
+            return Ok(());
+        }
+        let mut before = None;
+        loop {
+            let field = self.field(node, before, json)?;
+            match field {
+                Some(field) if json.peek() == b'{' && !self.keeps_whole(field) => {
+                    self.object(field, json)?;
+                }
+                Some(field) => {
+                    let value = json.value()?;
+                    self.take(field, value);
+                }
+                None => {
+                    json.value()?;
+                }
+            }
+            before = field.or(before);
+            if !json.take(b',') {
+                return if json.take(b'}') { Ok(()) } else { Err(Broken) };
+            }
+        }
+    }
+
+    /// Takes the name of the next field of the object at a node and finds the field's node. Objects of one stream mostly name
+    /// their fields in one order, so the field that came behind `before` the last time is tried first, and, as that one may
+    /// be absent, the two behind it.
+    fn field(
+        &mut self,
+        node: usize,
+        before: Option<usize>,
+        json: &mut Scanner<'r>,
+    ) -> Result<Option<usize>, Broken> {
+        const TRIES: usize = 3;
+        let nodes = &self.table.tree.nodes;
+        let follower = |before: Option<usize>| match before {
+            Some(before) => nodes[before].next,
+            None => nodes[node].first,
+        };
+        json.peek();
+        let mut expected = follower(before);
+        for _ in 0..TRIES {
+            let Some(field) = expected else { break };
+            if json.take_name(&nodes[field].quoted) {
+                return Ok(Some(field));
+            }
+            expected = nodes[field].next;
+        }
+        let name = text::unquoted(json.name()?);
         let tree = &mut self.table.tree;
-        if let Some(&child) = tree.nodes[node].children.get(expected)
-            && tree.nodes[child]
-                .path
-                .last()
-                .is_some_and(|known| **known == *name)
-        {
-            return Some(child);
+        let field = match tree.child(node, &name) {
+            Some(field) => field,
+            None if tree.nodes.len() < MAX_NODES => tree.add(node, &name),
+            None => return Ok(None),
+        };
+        match before {
+            Some(before) => tree.nodes[before].next = Some(field),
+            None => tree.nodes[node].first = Some(field),
         }
-        match tree.child(node, name) {
-            Some(child) => Some(child),
-            None if tree.nodes.len() < MAX_NODES => Some(tree.add(node, name)),
-            None => None,
-        }
+        Ok(Some(field))
     }
 
     fn put(&mut self, node: usize, seen: Seen<'r>) {
@@ -205,23 +258,21 @@ impl<'r> Filling<'_, 'r> {
         Some(column)
     }
 
-    /// Takes a value of which only the text is known.
-    fn take(&mut self, node: usize, raw: &'r RawValue) -> Result<(), serde_json::Error> {
-        let text = raw.get();
-        match text.as_bytes().first() {
-            Some(b'{') if !self.keeps_whole(node) => Below {
-                filling: self,
-                node,
+    /// Takes a value that fills one column, or none.
+    fn take(&mut self, node: usize, value: Token<'r>) {
+        match value {
+            Token::Null => {}
+            Token::Boolean(value) => self.put(node, Seen::Boolean(value)),
+            Token::Number(written) => self.put(node, Seen::Number(written)),
+            Token::Nested(written) => self.put(node, Seen::Nested(text::storable_json(written))),
+            Token::Text {
+                written,
+                escaped: true,
+            } => self.put_text(node, text::unquoted(written), written),
+            Token::Text { written, .. } => {
+                self.put_text(node, text::inside(written).into(), written);
             }
-            .deserialize(&mut serde_json::Deserializer::from_str(text))?,
-            Some(b'{' | b'[') => self.put(node, Seen::Nested(text::storable_json(text))),
-            Some(b'"') => self.put_text(node, text::unquoted(text), text),
-            Some(b't') => self.put(node, Seen::Boolean(true)),
-            Some(b'f') => self.put(node, Seen::Boolean(false)),
-            Some(b'n') | None => {}
-            Some(_) => self.put(node, Seen::Number(text)),
         }
-        Ok(())
     }
 
     fn put_text(&mut self, node: usize, inside: Cow<'r, str>, written: &'r str) {
@@ -241,77 +292,5 @@ impl<'r> Filling<'_, 'r> {
             || node
                 .column
                 .is_some_and(|column| self.table.columns[column].holds == FieldType::Json)
-    }
-}
-
-/// Reads the object at a node.
-struct Below<'f, 't, 'r> {
-    filling: &'f mut Filling<'t, 'r>,
-    node: usize,
-}
-
-impl<'r> DeserializeSeed<'r> for Below<'_, '_, 'r> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'r>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'r> Visitor<'r> for Below<'_, '_, 'r> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'r>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut expected = 0;
-        while let Some(child) = map.next_key_seed(Name {
-            filling: self.filling,
-            node: self.node,
-            expected,
-        })? {
-            expected += 1;
-            match child {
-                Some(child) => {
-                    let raw: &'r RawValue = map.next_value()?;
-                    self.filling
-                        .take(child, raw)
-                        .map_err(serde::de::Error::custom)?;
-                }
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Reads a field's name and finds its node.
-struct Name<'f, 't, 'r> {
-    filling: &'f mut Filling<'t, 'r>,
-    node: usize,
-    expected: usize,
-}
-
-impl<'r> DeserializeSeed<'r> for Name<'_, '_, 'r> {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'r>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'r> Visitor<'r> for Name<'_, '_, 'r> {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a field's name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.filling.child(self.node, self.expected, name))
     }
 }

@@ -12,10 +12,7 @@ struct Text<'r>(#[serde(borrow)] Cow<'r, str>);
 ///
 /// JSON may write what is no text, half of a surrogate pair, and what few warehouses hold, U+0000. Both become U+FFFD.
 pub(super) fn unquoted(written: &str) -> Cow<'_, str> {
-    let inside = written
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(written);
+    let inside = inside(written);
     if !inside.contains('\\') {
         return inside.into();
     }
@@ -25,6 +22,14 @@ pub(super) fn unquoted(written: &str) -> Cow<'_, str> {
         // No string at all: it stays as it is written.
         Err(_) => inside.into(),
     }
+}
+
+/// A JSON string without its quotes.
+pub(super) fn inside(written: &str) -> &str {
+    written
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(written)
 }
 
 /// JSON in which no string holds U+0000 or half of a surrogate pair: they are U+FFFD.

@@ -129,6 +129,9 @@ fn date(text: &str) -> Option<NaiveDate> {
 
 /// RFC 3339; without a zone it is UTC; a day alone is its first moment.
 fn timestamp(text: &str) -> Option<DateTime<Utc>> {
+    if let Some(moment) = whole_second_utc(text) {
+        return Some(moment);
+    }
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
         return Some(moment.to_utc());
     }
@@ -137,4 +140,47 @@ fn timestamp(text: &str) -> Option<DateTime<Utc>> {
         .ok()
         .or_else(|| date(text)?.and_hms_opt(0, 0, 0));
     naive.map(|moment| moment.and_utc())
+}
+
+/// The form that most moments have, `2026-11-21T10:00:00+00:00` or with a `Z`: read in a fraction of the time that all
+/// forms take.
+fn whole_second_utc(text: &str) -> Option<DateTime<Utc>> {
+    let bytes = text.as_bytes();
+    let (moment, zone) = bytes.split_at_checked(19)?;
+    if !matches!(zone, b"Z" | b"+00:00") {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        moment[from..to].iter().try_fold(0_u32, |number, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| number * 10 + u32::from(digit - b'0'))
+        })
+    };
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if marks.iter().any(|&(place, mark)| moment[place] != mark) {
+        return None;
+    }
+    let year = i32::try_from(number(0, 4)?).ok()?;
+    let date = NaiveDate::from_ymd_opt(year, number(5, 7)?, number(8, 10)?)?;
+    let moment = date.and_hms_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?)?;
+    Some(moment.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn moments_are_read_as_chrono_reads_them(
+            text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](Z|\\+00:00|\\+01:00|)|[0-9T:Z-]{19,21}",
+        ) {
+            if let Some(moment) = whole_second_utc(&text) {
+                prop_assert_eq!(Ok(moment), DateTime::parse_from_rfc3339(&text).map(|moment| moment.to_utc()));
+            }
+        }
+    }
 }

@@ -200,6 +200,29 @@ fn a_widening_names_what_the_column_held() {
 }
 
 #[test]
+fn a_name_is_never_taken_for_another() {
+    let mut table = Table::new(&stream());
+    let lines = [
+        r#"{"a\":1,\"b":5,"c":1}"#,
+        r#"{"a":1,"b":2,"c":3}"#,
+        r#"{"c":4,"a":5}"#,
+        r#"{"\u0061":6,"b" : 7}"#,
+        r#"{"":8,"a":9}"#,
+    ];
+    for (column, wanted) in [
+        ("a", [None, Some(1), Some(5), Some(6), Some(9)]),
+        ("b", [None, Some(2), None, Some(7), None]),
+        ("c", [Some(1), Some(3), Some(4), None, None]),
+    ] {
+        let wanted = wanted.map(|value| value.map_or(Value::Null, Value::Integer));
+        // A second time, now that the order of the fields is known.
+        for _ in 0..2 {
+            assert_eq!(values(&mut table, &lines, column), wanted, "{column}");
+        }
+    }
+}
+
+#[test]
 fn numbers_in_strings_fill_number_columns() {
     let mut table = Table::new(&stream());
     assert_eq!(
