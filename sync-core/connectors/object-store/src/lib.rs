@@ -1,6 +1,21 @@
 //! Files in a directory or an object store: JSON lines and Parquet as a [`Sink`](sync_core::Sink), their compaction, and
 //! copies of the files that a source keeps.
 //!
+//! ```
+//! # async fn example(directory: &str) -> sync_core::Result<()> {
+//! use std::sync::Arc;
+//! use sync_core::SystemClock;
+//! use sync_object_store::{Compactor, FileSettings, FileSink, Place, StoreSettings};
+//!
+//! let place = Place::open(&format!("files:{directory}"), &StoreSettings::default())?;
+//! let settings = FileSettings::default();
+//! let sink = FileSink::new(place.clone(), settings.clone(), Arc::new(SystemClock));
+//! // … a pipeline writes to it; now and then:
+//! Compactor::new(place, settings, Arc::new(SystemClock)).compact_all().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What readers are promised
 //!
 //! ```text
@@ -54,15 +69,15 @@
 //!
 //! Columns differ from file to file: a file has the declared fields of its stream and those that its own records brought. Read
 //! by name and take what is missing as null. A column can also be wider in one file than in another, where a value did not
-//! fit: integer and number, date and timestamp, anything and text. `DuckDB` (`union_by_name`), Spark (`mergeSchema`) and
-//! others unify numbers by themselves; for the rest cast to text, or compact: a compacted file has every column of the files
-//! it replaces, each as wide as the widest.
+//! fit: number after integer, timestamp after date, text after anything. `DuckDB` takes the widest by itself
+//! (`union_by_name`, seen with 2.0). For other readers give a schema, or compact: a compacted file has every column of the
+//! files it replaces, each as wide as the widest.
 //!
 //! # What a killed process leaves
 //!
-//! Nothing that a reader counts. A directory can keep files whose name ends in `#` and a number; compaction deletes those that are a
-//! day old. An object store keeps the parts of an unfinished upload until a rule of the bucket removes them: set one
-//! (`AbortIncompleteMultipartUpload` on S3).
+//! Nothing that a reader counts. A directory can keep files whose names end in `#` and a number; compaction deletes those of a
+//! stream that are a day old. An object store keeps the parts of an unfinished upload until a rule of the bucket removes
+//! them: set one (`AbortIncompleteMultipartUpload` on S3).
 //!
 //! # A store by hand
 //!

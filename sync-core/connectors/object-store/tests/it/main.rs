@@ -5,6 +5,7 @@ mod conformance;
 mod faults;
 mod opening;
 mod place;
+mod publication;
 mod reader;
 mod store;
 mod stored_files;
