@@ -112,14 +112,14 @@ async fn put(
                 let widens = alterations
                     .iter()
                     .any(|alteration| matches!(alteration, Alteration::Widen { .. }));
-                if widens {
+                let detached = if widens {
                     // The server refuses to change a column that a view uses.
-                    views::detach(client, &place).await?;
-                }
+                    views::detach(client, &place).await?
+                } else {
+                    Vec::new()
+                };
                 client.batch_execute(&alter).await?;
-                if widens {
-                    views::create(client, schema).await?;
-                }
+                views::create(client, schema, &detached).await?;
             }
             (Some(_), _) => {}
             (None, _) => {

@@ -36,6 +36,18 @@
 //! A table that somebody reads for minutes cannot get a new column meanwhile: the sink tries for `retry_seconds`, never holding
 //! up other readers for more than ten seconds, and then leaves it to the next run.
 //!
+//! # Views for analytics
+//! [`PostgresWarehouse::create_views`] makes those whose tables are there:
+//!
+//! | view | one row for |
+//! | --- | --- |
+//! | `contact` | each member that exists: who, in which state, how engaged, with which tags |
+//! | `campaign` | each campaign that exists: what, when, to whom, and the figures of its report |
+//! | `engagement` | each member and campaign: what came of the e-mail |
+//! | `audience_growth` | each audience and day, and each audience and month: who came and who left |
+//!
+//! They have the same columns of the same types whatever the tables have; what is missing is null.
+//!
 //! # Rights
 //! The role needs `TEMPORARY` on the database, and `USAGE` and `CREATE` on the schema, or `CREATE` on the database if the
 //! schema does not exist. It should own the tables, which it does if it made them. Servers from Postgres 12 on, in UTF8. Through a

@@ -106,11 +106,11 @@ impl Link {
 
     /// The session, opened if there is none.
     async fn session(&mut self) -> Result<&Session, Failure> {
-        match &mut self.session {
-            Some(session) if !session.is_closed() => {}
-            none => *none = Some(self.connector.open().await?),
-        }
-        self.session.as_ref().ok_or(Failure::TimedOut)
+        let session = match self.session.take() {
+            Some(session) if !session.is_closed() => session,
+            _ => self.connector.open().await?,
+        };
+        Ok(self.session.insert(session))
     }
 
     /// Makes the session usable again after a failure, or gives it up.

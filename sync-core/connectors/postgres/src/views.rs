@@ -1,11 +1,4 @@
-//! Views for analytics.
-//!
-//! | view | one row for |
-//! | --- | --- |
-//! | `contact` | each member that exists: who, in which state, how engaged, with which tags |
-//! | `campaign` | each campaign that exists: what, when, to whom, and the figures of its report |
-//! | `engagement` | each member and campaign: what came of the e-mail |
-//! | `audience_growth` | each audience and day, and each audience and month: who came and who left |
+//! Views for analytics; the [crate] lists them.
 //!
 //! A view has the same columns of the same types whatever the tables have: what is missing, or cannot be read as that type,
 //! is null. So it can be replaced in place, with its grants and with the views that others made upon it. It is made only of
@@ -97,17 +90,18 @@ impl Task for CreateViews {
         connector: &Connector,
     ) -> Result<Vec<String>, Failure> {
         client.batch_execute(&connector.begin()).await?;
-        let made = create(client, &connector.settings().schema).await?;
+        let all = VIEWS.map(|view| view.name);
+        let made = create(client, &connector.settings().schema, &all).await?;
         client.batch_execute("COMMIT").await?;
         Ok(made)
     }
 }
 
-/// Takes the table out of our views, so that its columns can change. [`create`] puts it in again.
-pub(crate) async fn detach(client: &Client, place: &Place) -> Result<(), Failure> {
+/// Takes the table out of our views, so that its columns can change, and names these views. [`create`] puts it in again.
+pub(crate) async fn detach(client: &Client, place: &Place) -> Result<Vec<String>, Failure> {
     let views = client
         .query_typed(
-            "SELECT c.oid::regclass::text, \
+            "SELECT c.relname::text, c.oid::regclass::text, \
                     (SELECT string_agg(format('NULL::%s AS %I', format_type(a.atttypid, a.atttypmod), a.attname), ', ' \
                                        ORDER BY a.attnum) \
                      FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) \
@@ -119,21 +113,30 @@ pub(crate) async fn detach(client: &Client, place: &Place) -> Result<(), Failure
             &[(&place.sql(), Type::TEXT), (&MARK, Type::TEXT)],
         )
         .await?;
-    for view in views {
-        let name: String = view.try_get(0)?;
-        let nulls: String = view.try_get(1)?;
+    let mut detached = Vec::new();
+    for row in views {
+        let view: String = row.try_get(1)?;
+        let nulls: String = row.try_get(2)?;
         // Without its fingerprint it counts as out of date.
         client
             .batch_execute(&format!(
-                "CREATE OR REPLACE VIEW {name} AS SELECT {nulls}; COMMENT ON VIEW {name} IS '{MARK}'"
+                "CREATE OR REPLACE VIEW {view} AS SELECT {nulls}; COMMENT ON VIEW {view} IS '{MARK}'"
             ))
             .await?;
+        detached.push(row.try_get(0)?);
     }
-    Ok(())
+    Ok(detached)
 }
 
-/// Makes the views that can be made, in the transaction that is open, and names those of ours that are there.
-pub(crate) async fn create(client: &Client, schema: &str) -> Result<Vec<String>, Failure> {
+/// Makes those of these views that can be made, in the transaction that is open, and names those of ours that are there.
+pub(crate) async fn create(
+    client: &Client,
+    schema: &str,
+    wanted: &[impl AsRef<str> + Sync],
+) -> Result<Vec<String>, Failure> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
     let lock = fingerprint(format!("sync-postgres\0{schema}").as_bytes()).cast_signed();
     client
         .batch_execute(&format!("SELECT pg_catalog.pg_advisory_xact_lock({lock})"))
@@ -151,7 +154,8 @@ pub(crate) async fn create(client: &Client, schema: &str) -> Result<Vec<String>,
         }
     }
     let mut made = Vec::new();
-    for view in &VIEWS {
+    let wanted = |view: &&View| wanted.iter().any(|name| name.as_ref() == view.name);
+    for view in VIEWS.iter().filter(wanted) {
         let Some(select) = view.statement(schema, &tables) else {
             continue;
         };

@@ -388,6 +388,23 @@ async fn columns_become_wider_below_views_that_others_use() {
 }
 
 #[tokio::test]
+async fn nobody_gets_a_view_that_was_not_asked_for() {
+    let Some(place) = Place::fresh().await else {
+        return;
+    };
+    let members = stream("members");
+    let mut sink = place.sink();
+    for id in [json!(1), json!(1.5), json!("text")] {
+        deliver(&mut sink, vec![record(&members, "a", &json!({"id": id}))]).await;
+    }
+    let views = format!(
+        "SELECT count(*) FROM pg_views WHERE schemaname = '{}'",
+        place.settings.schema
+    );
+    assert_eq!(place.ask("", &views).await.as_deref(), Some("0"));
+}
+
+#[tokio::test]
 async fn a_view_of_somebody_else_stays() {
     let Some(place) = Place::fresh().await else {
         return;
