@@ -11,6 +11,17 @@
 //! | `_deleted_at timestamptz` | when the record was found to be gone; null while it exists |
 //! | one for each field | `boolean`, `bigint`, `double precision`, `date`, `timestamptz`, `text` or `jsonb` |
 //!
+//! ```no_run
+//! use sync_postgres::{PostgresSettings, PostgresWarehouse};
+//!
+//! # fn main() -> sync_core::Result<()> {
+//! let url = "postgres://importer:secret@db.example.com/analytics?schema=mailchimp";
+//! let warehouse = PostgresWarehouse::new(PostgresSettings::from_url(url)?)?;
+//! let sink = warehouse.sink();
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Columns come and become wider as records need it ([`sync_core::table`] has the rules), in the transaction that brings these
 //! records. A batch goes by binary `COPY` into a temporary table and from there by one `INSERT … ON CONFLICT (_key) DO UPDATE`;
 //! so a batch that comes twice changes nothing. A removal keeps the row and sets `_deleted_at`; a record that returns clears it.

@@ -81,6 +81,28 @@ async fn a_deadlock_is_resolved_by_sending_again() {
 }
 
 #[tokio::test]
+async fn a_lock_that_nobody_lets_go_of_ends_the_flush_and_not_the_batch() {
+    let Some(mut place) = Place::fresh().await else {
+        return;
+    };
+    place.settings.statement_seconds = 1;
+    place.settings.retry_seconds = 0;
+    let mut sink = place.sink();
+    deliver(&mut sink, versions(&["a"], 1)).await;
+    let other = place.another().await;
+    let lock = format!("BEGIN; LOCK TABLE {}", place.table("members"));
+    other.batch_execute(&lock).await.unwrap();
+    sink.write(versions(&["b"], 2)).await.unwrap();
+    let error = sink.flush().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert_eq!(error.retry(), Retry::Exhausted);
+    assert!(error.to_string().contains("55P03"), "{error}");
+    other.batch_execute("COMMIT").await.unwrap();
+    sink.flush().await.unwrap();
+    assert_eq!(stored(&place).await, "a1 b2");
+}
+
+#[tokio::test]
 async fn a_server_that_is_started_again_gets_what_was_not_flushed() {
     let Some(mut cluster) = Cluster::start() else {
         println!("skipped: no programs of a server");
