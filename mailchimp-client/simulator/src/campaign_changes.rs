@@ -51,10 +51,18 @@ impl MailchimpSimulator {
 
     /// Ids of the campaigns that were sent, in order of creation.
     pub fn sent_campaigns(&self) -> Vec<String> {
+        self.campaigns(Campaign::is_sent)
+    }
+
+    /// Ids of the campaigns that were not sent yet, in order of creation.
+    pub fn draft_campaigns(&self) -> Vec<String> {
+        self.campaigns(|campaign| !campaign.is_sent())
+    }
+
+    fn campaigns(&self, wanted: impl Fn(&Campaign) -> bool) -> Vec<String> {
         self.look_at_account(|account| {
-            let sent = account.campaigns.held.iter();
-            let sent = sent.filter(|campaign| campaign.is_sent());
-            sent.map(|campaign| campaign.id.clone()).collect()
+            let found = account.campaigns.held.iter().filter(|held| wanted(held));
+            found.map(|campaign| campaign.id.clone()).collect()
         })
     }
 }
@@ -81,6 +89,17 @@ impl CampaignHandle {
             let mut address = String::new();
             campaign.write_address(position, &mut address);
             (position < campaign.recipients()).then_some(address)
+        })
+    }
+
+    /// Sends it, if it is a draft: its status and send time change, its creation time stays, and it has a report from then
+    /// on. Recipients do what they do between then and now.
+    pub fn send(&self) -> Result<(), Refused> {
+        let now = self.simulator.moment(None).stamp;
+        let at = self.at.map_or(now, timestamp::seconds);
+        self.change(|campaign| {
+            let sent = campaign.send(at, now);
+            sent.then_some(()).ok_or(Refused::Taken)
         })
     }
 
@@ -116,10 +135,8 @@ impl CampaignHandle {
     }
 
     fn happen(&self, address: &str, action: Action) -> Result<(), Refused> {
-        let at = match self.at {
-            Some(at) => timestamp::seconds(at),
-            None => self.simulator.moment(None).stamp,
-        };
+        let now = self.simulator.moment(None).stamp;
+        let at = self.at.map_or(now, timestamp::seconds);
         self.change(|campaign| {
             let recipient = campaign.recipient_of(address);
             let recipient = recipient.ok_or(Refused::UnknownMember)?;

@@ -37,7 +37,7 @@ pub enum Refused {
     UnknownMember,
     /// The audience defines no such merge field or interest.
     UnknownDefinition,
-    /// Another member has the address, or another merge field the tag.
+    /// Another member has the address, or another merge field the tag; or a campaign was sent already.
     Taken,
     /// There is no campaign with this id.
     UnknownCampaign,
@@ -425,7 +425,7 @@ impl fmt::Display for Refused {
             Self::UnknownDefinition => "the simulated audience defines no such field or interest",
             Self::UnknownCampaign => "the simulated account has no such campaign",
             Self::UnknownThing => "the simulated account has no such thing",
-            Self::Taken => "the address or tag is taken in the simulated audience",
+            Self::Taken => "the address, name or tag is taken, or the campaign sent already",
         })
     }
 }

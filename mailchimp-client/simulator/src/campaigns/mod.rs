@@ -81,6 +81,8 @@ pub(crate) struct Campaign {
     pub(crate) created_at: u32,
     /// How many campaign folders there are to lie in.
     pub(crate) folders: u32,
+    /// How many people it goes to when it is sent.
+    planned: u32,
     pub(crate) engagement: Engagement,
     /// Number of the member that the first recipient is.
     first_member: u32,
@@ -175,6 +177,7 @@ impl Campaigns {
             list,
             created_at,
             folders: spec.folders,
+            planned: spec.recipients,
             engagement: Engagement {
                 seed,
                 recipients: if sent { spec.recipients } else { 0 },
@@ -316,9 +319,26 @@ impl Campaign {
         }
     }
 
+    /// Sends a draft; `false` when it was sent before.
+    pub(crate) fn send(&mut self, at: u32, now: u32) -> bool {
+        if self.is_sent() {
+            return false;
+        }
+        self.status = "sent";
+        self.engagement.recipients = self.planned;
+        self.engagement.send_time = at;
+        self.engagement.span = now.saturating_sub(at).min(INTEREST_LASTS);
+        self.forget_sums();
+        true
+    }
+
     /// Something happens after the rest.
     pub(crate) fn happen(&mut self, recipient: u32, event: Event) {
         self.late.entry(recipient).or_default().push(event);
+        self.forget_sums();
+    }
+
+    fn forget_sums(&mut self) {
         self.totals = OnceLock::new();
         self.openers = OnceLock::new();
     }

@@ -1,7 +1,7 @@
 //! Campaigns with what belongs to them, and their folders.
 
 use chrono::TimeDelta;
-use mailchimp_simulator::{AccountSpec, CampaignsSpec, When};
+use mailchimp_simulator::{AccountSpec, CampaignsSpec, Refused, When};
 use serde_json::json;
 
 use crate::api::{Api, full, rows};
@@ -216,4 +216,23 @@ fn a_campaign_can_be_deleted_between_two_pages_of_its_activity() {
     };
     assert_eq!((page(0), page(20), page(0)), (200, 404, 404));
     assert_eq!(api.simulator.sent_campaigns().len(), 7);
+}
+
+#[test]
+fn a_draft_that_is_sent_keeps_its_creation_time_and_gets_a_report() {
+    let api = full();
+    let id = api.simulator.draft_campaigns()[0].clone();
+    let before = api.read(&format!("/campaigns/{id}"));
+    let campaign = api.simulator.campaign(&id);
+    campaign.send().unwrap();
+    let after = api.read(&format!("/campaigns/{id}"));
+    assert_eq!(after["create_time"], before["create_time"]);
+    assert_eq!(
+        (&after["status"], &after["send_time"]),
+        (&json!("sent"), &json!("2026-03-01T12:00:00+00:00"))
+    );
+    let report = api.read(&format!("/reports/{id}"));
+    assert_eq!(report["emails_sent"], 40);
+    assert_eq!(report["opens"]["last_open"], "2026-03-01T12:00:00+00:00");
+    assert_eq!(campaign.send(), Err(Refused::Taken), "only once");
 }
