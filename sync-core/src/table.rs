@@ -27,6 +27,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 pub use self::name::column_name;
+pub use self::text::storable_json;
 pub use self::value::Value;
 use crate::record::JsonRecord;
 use crate::sink::Rejection;

@@ -32,8 +32,9 @@ pub(super) fn inside(written: &str) -> &str {
         .unwrap_or(written)
 }
 
-/// JSON in which no string holds U+0000 or half of a surrogate pair: they are U+FFFD.
-pub(super) fn storable_json(json: &str) -> Cow<'_, str> {
+/// JSON in which no string holds U+0000 or half of a surrogate pair: they are U+FFFD. For a sink whose raw column is JSON to
+/// the warehouse, which would refuse them.
+pub fn storable_json(json: &str) -> Cow<'_, str> {
     if !json.contains("\\u") {
         return json.into();
     }
