@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::{Datelike, SecondsFormat};
-use sync_core::table::{Row, Value};
+use sync_core::table::{Row, Value, storable_json};
 use sync_core::{Key, fingerprint};
 
 /// Rows of one table, in the order in which they were written.
@@ -24,6 +24,7 @@ impl Rows {
         let record = row.record;
         // Fields beyond those that a table keeps were passed over without a look at their text.
         let raw = std::str::from_utf8(&record.data).map_err(|_| "the record is not UTF-8")?;
+        let raw = storable_json(raw);
         let json = &mut self.json;
         // Writing into a string cannot fail.
         let _ = write!(

@@ -116,7 +116,9 @@ pub(crate) fn stage(staging: &Identifier) -> String {
     format!("INSERT INTO {staging} SELECT {BOUND_ITEM} FROM {BOUND}")
 }
 
-const BOUND: &str = "(SELECT PARSE_JSON(?) AS \"ROWS\") b, LATERAL FLATTEN(INPUT => b.\"ROWS\") f";
+/// The rows of the bound JSON array. What stands before `LATERAL` is there for the grammar only. (The server for tests would
+/// copy the array to every row of it if the array itself stood there.)
+const BOUND: &str = "(SELECT 1 AS \"ONE\") o, LATERAL FLATTEN(INPUT => PARSE_JSON(?)) f";
 const BOUND_ITEM: &str = "f.value";
 
 /// Brings rows into a table: the last one of each key, which is the one with the highest number.

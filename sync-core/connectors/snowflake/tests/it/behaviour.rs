@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::json;
-use sync_core::{FieldType, Key, Readback, Sink, Stream, fingerprint};
+use sync_core::{FieldType, JsonRecord, Key, Readback, Sink, Stream, fingerprint};
 
 use crate::fake::{Fake, deliver, record, removal, shown};
 
@@ -130,6 +131,28 @@ async fn hostile_names_are_only_names() {
     assert_eq!(values, (1..=13).collect::<Vec<_>>());
     let keys = fake.sink().keys(&stream, None, 10).await.unwrap();
     assert_eq!(keys, [Key::new(key)]);
+}
+
+#[tokio::test]
+async fn text_that_no_warehouse_holds_is_repaired() {
+    let Some(fake) = Fake::find() else { return };
+    let members = members();
+    let data = Bytes::from_static(br#"{"email":"\ud83d!","x":"\u0000\ud83d\ude42"}"#);
+    let odd = JsonRecord {
+        data: data.clone(),
+        ..record(&members, "odd", &json!({}))
+    };
+    let mut sink = fake.sink();
+    assert_eq!(deliver(&mut sink, vec![odd]).await, []);
+    let rows = fake
+        .query("SELECT EMAIL, X, _RAW:email::VARCHAR, _RAW:x::VARCHAR FROM MEMBERS")
+        .await;
+    assert_eq!(
+        shown(&rows),
+        ["\u{fffd}! | \u{fffd}\u{1f642} | \u{fffd}! | \u{fffd}\u{1f642}"]
+    );
+    let stored = sink.fingerprints(&members, &[Key::new("odd")]).await;
+    assert_eq!(stored.unwrap(), [Some(fingerprint(&data))]);
 }
 
 #[tokio::test]
