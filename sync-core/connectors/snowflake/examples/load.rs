@@ -18,7 +18,7 @@ use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::json;
 use sync_core::{JsonRecord, Key, Sink, Stream, SystemClock};
-use sync_snowflake::{Credential, SnowflakeSettings, SnowflakeSink};
+use sync_snowflake::{Credential, SnowflakeSettings, SnowflakeWarehouse};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -38,7 +38,8 @@ async fn main() -> Result<(), Failure> {
     let mut settings = SnowflakeSettings::new("acc", "loader", "load");
     settings.url = Some(counted.clone().serve(&url)?.parse()?);
     let password = Credential::Password(SecretString::from(""));
-    let mut sink = SnowflakeSink::new(&settings, password, Arc::new(SystemClock))?;
+    let warehouse = SnowflakeWarehouse::new(settings, password, Arc::new(SystemClock))?;
+    let mut sink = warehouse.sink();
     let stream = Arc::new(Stream::new("members"));
     let started = Instant::now();
     let mut json = 0;
@@ -82,7 +83,7 @@ fn member(stream: &Arc<Stream>, n: u32) -> JsonRecord {
             "ADDRESS": {"addr1": format!("{} Long Street", n % 900), "addr2": "", "city": "London", "state": "",
                         "zip": word(0x1656_67b1), "country": "GB"},
         },
-        "interests": {"9143cf3bd1": true, "3a2a927344": false, "f9c8f5f0ff": n % 3 == 0},
+        "interests": {"9143cf3bd1": true, "3a2a927344": false, "f9c8f5f0ff": n.is_multiple_of(3)},
         "stats": {"avg_open_rate": f64::from(n % 100) / 100.0, "avg_click_rate": f64::from(n % 17) / 100.0,
                   "ecommerce_data": {"total_revenue": 0, "number_of_orders": 0, "currency_code": "GBP"}},
         "ip_signup": "", "timestamp_signup": "", "ip_opt": format!("198.51.100.{}", n % 250),
@@ -131,7 +132,7 @@ impl Counted {
     /// One request a connection.
     fn pass(&self, mut client: TcpStream, target: &str) -> std::io::Result<()> {
         let mut request = Vec::new();
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         let (head, length) = loop {
             let read = client.read(&mut buffer)?;
             if read == 0 {

@@ -8,16 +8,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use sync_core::Clock;
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::answer::{Answer, Envelope, ResultRow};
+use crate::connector::Connector;
 use crate::error::{ClientError, Result};
-use crate::identifier::Identifier;
-use crate::key_pair::KeyPair;
-use crate::settings::{Credential, Names, SnowflakeSettings};
-use crate::transport::{Request, RetryPolicy, Transport};
+use crate::transport::{Request, Transport};
 
 /// The statement still runs; ask again.
 const IN_PROGRESS: [&str; 2] = ["333333", "333334"];
@@ -30,24 +27,8 @@ const GONE: [&str; 7] = [
 
 /// Runs statements in one session, which it makes when it is needed.
 pub(crate) struct Client {
-    transport: Transport,
-    clock: Arc<dyn Clock>,
-    login: Login,
+    connector: Arc<Connector>,
     session: Mutex<Sessions>,
-}
-
-struct Login {
-    account: String,
-    user: String,
-    proof: Proof,
-    names: Names,
-    parameters: Map<String, Value>,
-}
-
-enum Proof {
-    KeyPair(KeyPair),
-    AccessToken(SecretString),
-    Password(SecretString),
 }
 
 #[derive(Default)]
@@ -117,7 +98,7 @@ impl Statement {
     }
 }
 
-fn zipped(body: &impl Serialize) -> Bytes {
+pub(crate) fn zipped(body: &impl Serialize) -> Bytes {
     let mut zip = GzEncoder::new(Vec::new(), Compression::default());
     // Writing into memory cannot fail, and what is written has no map whose keys are not text.
     let _ = serde_json::to_writer(&mut zip, body);
@@ -126,39 +107,15 @@ fn zipped(body: &impl Serialize) -> Bytes {
 }
 
 impl Client {
-    pub(crate) fn new(
-        settings: &SnowflakeSettings,
-        names: Names,
-        credential: Credential,
-        clock: Arc<dyn Clock>,
-    ) -> sync_core::Result<Self> {
-        let configuration = |error| crate::error::translate("read settings", error);
-        let proof = match credential {
-            Credential::KeyPair {
-                private_key,
-                passphrase,
-            } => Proof::KeyPair(
-                KeyPair::read(&private_key, passphrase.as_ref()).map_err(configuration)?,
-            ),
-            Credential::AccessToken(token) => Proof::AccessToken(token),
-            Credential::Password(password) => Proof::Password(password),
-        };
-        Ok(Self {
-            transport: Transport::new(settings.base_url()?).map_err(configuration)?,
-            clock,
-            login: Login {
-                account: settings.account.clone(),
-                user: settings.user.clone(),
-                proof,
-                names,
-                parameters: parameters(settings),
-            },
+    pub(crate) fn new(connector: Arc<Connector>) -> Self {
+        Self {
+            connector,
             session: Mutex::default(),
-        })
+        }
     }
 
-    pub(crate) fn set_retry(&mut self, policy: RetryPolicy) {
-        self.transport.retry = policy;
+    fn transport(&self) -> &Transport {
+        &self.connector.transport
     }
 
     /// Runs a statement and gives its result.
@@ -208,7 +165,7 @@ impl Client {
     /// The rows that a query gives, as text.
     pub(crate) async fn rows(&self, sql: &str, bound: &[&str]) -> Result<Vec<ResultRow>> {
         let answer = self.run_anywhere(&Statement::new(sql, bound)).await?;
-        answer.rows(&self.transport).await
+        answer.rows(self.transport()).await
     }
 
     /// The number of the session that the next statement runs in: it changes when a session was lost.
@@ -226,7 +183,7 @@ impl Client {
         loop {
             let session = self.session().await?;
             let reply = self
-                .transport
+                .transport()
                 .send(Request {
                     path,
                     query: &[("requestId", id)],
@@ -261,7 +218,7 @@ impl Client {
         if let Some(session) = &sessions.current {
             return Ok(session.clone());
         }
-        let (token, master) = self.log_in().await?;
+        let (token, master) = self.connector.log_in().await?;
         sessions.made += 1;
         let session = Arc::new(Session {
             number: sessions.made,
@@ -300,7 +257,7 @@ impl Client {
             "requestType": "RENEW",
         }));
         let reply = self
-            .transport
+            .transport()
             .send(Request {
                 path: "/session/token-request",
                 query: &[("requestId", &random_id())],
@@ -323,106 +280,13 @@ impl Client {
         }));
         Ok(())
     }
-
-    async fn log_in(&self) -> Result<(SecretString, Option<SecretString>)> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Tokens {
-            token: Option<SecretString>,
-            master_token: Option<SecretString>,
-        }
-        let login = &self.login;
-        let mut data = json!({
-            "ACCOUNT_NAME": login.account,
-            "LOGIN_NAME": login.user,
-            "CLIENT_APP_ID": "sync-snowflake",
-            "CLIENT_APP_VERSION": env!("CARGO_PKG_VERSION"),
-            "SESSION_PARAMETERS": login.parameters,
-        });
-        match &login.proof {
-            Proof::KeyPair(key) => {
-                let token = key.token(&login.account, &login.user, self.clock.now())?;
-                data["AUTHENTICATOR"] = "SNOWFLAKE_JWT".into();
-                data["TOKEN"] = token.into();
-            }
-            Proof::AccessToken(token) => {
-                data["AUTHENTICATOR"] = "PROGRAMMATIC_ACCESS_TOKEN".into();
-                data["TOKEN"] = token.expose_secret().into();
-            }
-            Proof::Password(password) => data["PASSWORD"] = password.expose_secret().into(),
-        }
-        let id = random_id();
-        let names = &login.names;
-        let database = written(&names.database);
-        let schema = written(&names.schema);
-        let warehouse = names.warehouse.as_ref().map(written);
-        let role = names.role.as_ref().map(written);
-        let mut query = vec![
-            ("requestId", id.as_str()),
-            ("databaseName", &database),
-            ("schemaName", &schema),
-        ];
-        query.extend(warehouse.as_deref().map(|name| ("warehouse", name)));
-        query.extend(role.as_deref().map(|name| ("roleName", name)));
-        let reply = self
-            .transport
-            .send(Request {
-                path: "/session/v1/login-request",
-                query: &query,
-                token: None,
-                body: Some(zipped(&json!({ "data": data }))),
-            })
-            .await?;
-        let envelope = Envelope::<Tokens>::read(&reply)?;
-        if !envelope.success {
-            return Err(ClientError::Login {
-                code: envelope.code.unwrap_or_default(),
-            });
-        }
-        let tokens = envelope
-            .data
-            .and_then(|data| Some((data.token?, data.master_token)));
-        // Success without a token: Snowflake wants a second factor or a new password, which only a person can give.
-        tokens.ok_or_else(|| ClientError::Login {
-            code: "none, but asks for more than this credential".to_owned(),
-        })
-    }
 }
 
 /// How often a statement begins anew in a new session.
 pub(crate) const MOST_SESSIONS: usize = 4;
 
-/// A name as the login takes it: without quotes where none are needed.
-fn written(name: &Identifier) -> String {
-    let plain = name.as_str().chars().enumerate().all(|(place, c)| {
-        c.is_ascii_uppercase() || c == '_' || place > 0 && (c.is_ascii_digit() || c == '$')
-    });
-    if plain {
-        name.as_str().to_owned()
-    } else {
-        name.to_string()
-    }
-}
-
-/// What a session is to be like, whatever account, user and warehouse have set.
-fn parameters(settings: &SnowflakeSettings) -> Map<String, Value> {
-    let mut parameters = Map::new();
-    let mut set = |name: &str, value: Value| parameters.insert(name.to_owned(), value);
-    set("AUTOCOMMIT", true.into());
-    set("TIMEZONE", "UTC".into());
-    set("DATE_INPUT_FORMAT", "AUTO".into());
-    set("TIMESTAMP_INPUT_FORMAT", "AUTO".into());
-    set("QUOTED_IDENTIFIERS_IGNORE_CASE", false.into());
-    set("QUERY_TAG", settings.query_tag.as_str().into());
-    set(
-        "STATEMENT_TIMEOUT_IN_SECONDS",
-        settings.statement_seconds.into(),
-    );
-    parameters
-}
-
 /// A random UUID, by which Snowflake knows a repeated request.
-fn random_id() -> String {
+pub(crate) fn random_id() -> String {
     let random = fastrand::u128(..);
     let versioned = random & !(0xf << 76) & !(0b11 << 62) | 0x4 << 76 | 0b10 << 62;
     let hex = format!("{versioned:032x}");
@@ -441,6 +305,7 @@ mod tests {
     use std::io::Read;
 
     use flate2::read::GzDecoder;
+    use serde_json::Value;
 
     use super::*;
 
@@ -452,15 +317,6 @@ mod tests {
         assert_eq!(id.as_bytes()[14], b'4', "{id}");
         assert!(b"89ab".contains(&id.as_bytes()[19]), "{id}");
         assert_ne!(id, random_id());
-    }
-
-    #[test]
-    fn names_go_into_a_login_as_people_write_them() {
-        assert_eq!(written(&Identifier::folded("analytics_1$")), "ANALYTICS_1$");
-        let odd = Identifier::parse("\"my db\"").unwrap();
-        assert_eq!(written(&odd), "\"my db\"");
-        let lower = Identifier::parse("\"db\"").unwrap();
-        assert_eq!(written(&lower), "\"db\"");
     }
 
     #[test]

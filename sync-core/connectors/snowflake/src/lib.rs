@@ -2,10 +2,13 @@
 
 mod answer;
 mod client;
+mod connector;
 mod error;
 mod identifier;
 mod key_pair;
+mod readback;
 mod rows;
+mod schema;
 mod settings;
 mod sink;
 mod sql;
@@ -13,6 +16,8 @@ mod target;
 mod transport;
 mod warehouse;
 
+pub use readback::SnowflakeReadback;
 pub use settings::{Credential, SnowflakeSettings};
 pub use sink::SnowflakeSink;
 pub use transport::RetryPolicy;
+pub use warehouse::SnowflakeWarehouse;

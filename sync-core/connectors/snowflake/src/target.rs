@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use sync_core::table::{Row, Table};
+use sync_core::table::{Column, Row, Table};
 use sync_core::{Rejection, Stream};
 
 use crate::client::{MOST_SESSIONS, Statement};
 use crate::error::{ClientError, Result};
 use crate::identifier::Identifier;
 use crate::rows::Rows;
+use crate::schema::{Schema, Standing, Turn, Turns};
 use crate::settings::MOST_STATEMENT_BYTES;
 use crate::sql;
-use crate::warehouse::{Standing, Warehouse};
 
 /// Staged rows, compressed, that are kept at most for the case that the session ends and takes the staging table with it.
 const MOST_KEPT_BYTES: usize = 64 * 1024 * 1024;
@@ -25,6 +25,9 @@ pub(crate) struct Target {
     pub(crate) table: Table,
     name: Identifier,
     path: String,
+    turn: Turn,
+    /// How often the table had been changed when `standing` was learned.
+    seen: u64,
     standing: Standing,
     /// Not sent yet.
     rows: Rows,
@@ -36,16 +39,22 @@ pub(crate) struct Target {
 
 impl Target {
     /// The table of a stream, as it is at Snowflake now.
-    pub(crate) async fn open(warehouse: &Warehouse, stream: &Arc<Stream>) -> Result<Self> {
+    pub(crate) async fn open(schema: &Schema, turns: &Turns, stream: &Arc<Stream>) -> Result<Self> {
         let name = table_name(stream);
-        let standing = warehouse.adopt(&name).await?;
+        let turn = turns.of(&name);
+        let changes = turn.lock().await;
+        let standing = schema.adopt(&name).await?;
+        let seen = *changes;
+        drop(changes);
         let (table, _) = Table::adopt(stream, standing.columns());
         Ok(Self {
             stream: stream.clone(),
             table,
-            path: warehouse.path(&name),
+            path: schema.path(&name),
             staging: Identifier::folded(&format!("{}$STAGING", name.as_str())),
             name,
+            turn,
+            seen,
             standing,
             rows: Rows::default(),
             staged: Vec::new(),
@@ -54,11 +63,19 @@ impl Target {
     }
 
     /// Takes up the fields of a stream that declares others than the one before.
-    pub(crate) fn declare(&mut self, stream: &Arc<Stream>) {
+    pub(crate) async fn declare(
+        &mut self,
+        schema: &mut Schema,
+        stream: &Arc<Stream>,
+        rejected: &mut Vec<Rejection>,
+    ) -> Result<()> {
         if !Arc::ptr_eq(&self.stream, stream) && self.stream != *stream {
+            // The rows that wait have their values in the order of the columns as they were.
+            self.flush(schema, rejected).await?;
             (self.table, _) = Table::adopt(stream, self.table.columns().to_vec());
         }
         self.stream = stream.clone();
+        Ok(())
     }
 
     /// Bytes of the rows that were not sent yet.
@@ -100,21 +117,21 @@ impl Target {
     /// Stages the rows that wait.
     pub(crate) async fn stage_waiting(
         &mut self,
-        warehouse: &mut Warehouse,
+        schema: &mut Schema,
         rejected: &mut Vec<Rejection>,
     ) -> Result<()> {
         let rows = std::mem::take(&mut self.rows);
-        self.stage(warehouse, rows, rejected).await
+        self.stage(schema, rows, rejected).await
     }
 
     /// Brings rows into the staging table.
     pub(crate) async fn stage(
         &mut self,
-        warehouse: &mut Warehouse,
+        schema: &mut Schema,
         rows: Rows,
         rejected: &mut Vec<Rejection>,
     ) -> Result<()> {
-        warehouse.ensure_schema().await?;
+        schema.ensure().await?;
         let sql = sql::stage(&self.staging);
         let mut parts = vec![rows];
         while let Some(rows) = parts.pop() {
@@ -122,14 +139,14 @@ impl Target {
                 continue;
             }
             let statement = zipped(&sql, &rows).await;
-            match self.insert(warehouse, &statement).await {
+            match self.in_staging(schema, &statement).await {
                 Ok(()) => self.staged.push(statement),
                 Err(error) if error.is_about_rows() => halve(rows, &error, &mut parts, rejected),
                 Err(error) => return Err(error),
             }
         }
         if self.staged.iter().map(Statement::bytes).sum::<usize>() > MOST_KEPT_BYTES {
-            self.merge_staged(warehouse).await?;
+            self.merge_staged(schema).await?;
         }
         Ok(())
     }
@@ -137,25 +154,27 @@ impl Target {
     /// Brings all rows into the table.
     pub(crate) async fn flush(
         &mut self,
-        warehouse: &mut Warehouse,
+        schema: &mut Schema,
         rejected: &mut Vec<Rejection>,
     ) -> Result<()> {
         if !self.staged.is_empty() {
-            self.stage_waiting(warehouse, rejected).await?;
-            return self.merge_staged(warehouse).await;
+            self.stage_waiting(schema, rejected).await?;
+            return self.merge_staged(schema).await;
         }
         if self.rows.is_empty() {
             return Ok(());
         }
-        self.bring_up(warehouse).await?;
-        let sql = sql::merge(&self.path, self.table.columns(), sql::Rows::Bound);
+        let turn = self.turn.clone();
+        let mut changes = turn.lock().await;
+        let columns = self.bring_up(schema, &mut changes).await?;
+        let sql = sql::merge(&self.path, &columns, sql::Rows::Bound);
         let mut parts = vec![std::mem::take(&mut self.rows)];
         while let Some(rows) = parts.pop() {
             if rows.is_empty() {
                 continue;
             }
             let statement = zipped(&sql, &rows).await;
-            match warehouse.client.run_anywhere(&statement).await {
+            match schema.client.run_anywhere(&statement).await {
                 Ok(_) => {}
                 Err(error) if error.is_about_rows() => halve(rows, &error, &mut parts, rejected),
                 Err(error) => return Err(error),
@@ -164,31 +183,29 @@ impl Target {
         Ok(())
     }
 
-    async fn merge_staged(&mut self, warehouse: &mut Warehouse) -> Result<()> {
+    async fn merge_staged(&mut self, schema: &mut Schema) -> Result<()> {
         if self.staged.is_empty() {
             return Ok(());
         }
-        self.bring_up(warehouse).await?;
+        let turn = self.turn.clone();
+        let mut changes = turn.lock().await;
+        let columns = self.bring_up(schema, &mut changes).await?;
         let rows = sql::Rows::Staged(&self.staging);
-        let merge = Statement::new(&sql::merge(&self.path, self.table.columns(), rows), &[]);
-        self.in_staging(warehouse, &merge).await?;
+        let merge = Statement::new(&sql::merge(&self.path, &columns, rows), &[]);
+        self.in_staging(schema, &merge).await?;
         // Nothing is lost if this fails: the table ends with the session, and the next staging replaces it.
         let drop = format!("DROP TABLE IF EXISTS {}", self.staging);
-        let _ = warehouse.client.run(&Statement::new(&drop, &[])).await;
+        let _ = schema.client.run(&Statement::new(&drop, &[])).await;
         self.staged.clear();
         self.staged_in = None;
         Ok(())
     }
 
-    async fn insert(&mut self, warehouse: &Warehouse, statement: &Statement) -> Result<()> {
-        self.in_staging(warehouse, statement).await
-    }
-
     /// Runs a statement in a session whose staging table holds everything that was staged.
-    async fn in_staging(&mut self, warehouse: &Warehouse, statement: &Statement) -> Result<()> {
+    async fn in_staging(&mut self, schema: &Schema, statement: &Statement) -> Result<()> {
         for _ in 0..MOST_SESSIONS {
-            let ran = match self.restage(warehouse).await {
-                Ok(()) => warehouse.client.run(statement).await.map(|_| ()),
+            let ran = match self.restage(schema).await {
+                Ok(()) => schema.client.run(statement).await.map(|_| ()),
                 Err(error) => Err(error),
             };
             match ran {
@@ -199,8 +216,8 @@ impl Target {
         Err(ClientError::SessionLost)
     }
 
-    async fn restage(&mut self, warehouse: &Warehouse) -> Result<()> {
-        let client = &warehouse.client;
+    async fn restage(&mut self, schema: &Schema) -> Result<()> {
+        let client = &schema.client;
         let session = client.session_number().await?;
         if self.staged_in == Some(session) {
             return Ok(());
@@ -214,10 +231,26 @@ impl Target {
         Ok(())
     }
 
-    async fn bring_up(&mut self, warehouse: &mut Warehouse) -> Result<()> {
-        warehouse
-            .bring_up(&self.name, &mut self.standing, &self.table)
+    /// Makes the table hold the rows, and gives its columns in the order of their values.
+    async fn bring_up(&mut self, schema: &mut Schema, changes: &mut u64) -> Result<Vec<Column>> {
+        if self.seen != *changes {
+            self.standing = schema.adopt(&self.name).await?;
+        }
+        let columns = self.table.columns();
+        match schema
+            .bring_up(&self.name, &mut self.standing, columns)
             .await
+        {
+            Ok(false) => {}
+            Ok(true) => *changes += 1,
+            Err(error) => {
+                // What became of it, the next one has to look at.
+                *changes += 1;
+                return Err(error);
+            }
+        }
+        self.seen = *changes;
+        Ok(self.standing.widened(columns))
     }
 }
 

@@ -50,7 +50,7 @@ const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
 pub(crate) struct Transport {
     http: reqwest::Client,
     base: Url,
-    pub(crate) retry: RetryPolicy,
+    retry: RetryPolicy,
 }
 
 /// A request to the account.
@@ -64,7 +64,7 @@ pub(crate) struct Request<'a> {
 }
 
 impl Transport {
-    pub(crate) fn new(base: Url) -> Result<Self> {
+    pub(crate) fn new(base: Url, retry: RetryPolicy) -> Result<Self> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -73,11 +73,7 @@ impl Transport {
             .user_agent(concat!("sync-snowflake/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| ClientError::Configuration("tls could not be initialised"))?;
-        Ok(Self {
-            http,
-            base,
-            retry: RetryPolicy::default(),
-        })
+        Ok(Self { http, base, retry })
     }
 
     /// The answer's body, if it is JSON; Snowflake puts success and failure there.

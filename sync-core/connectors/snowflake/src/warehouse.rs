@@ -1,352 +1,79 @@
-//! The schema that the tables are in, and how a table becomes what its rows need.
+//! The warehouse: where the tables are, and who writes and reads there.
 
-use sync_core::table::{Column, KEY, Table};
+use std::fmt;
+use std::sync::Arc;
 
-use crate::client::{Client, Statement};
-use crate::error::{ClientError, Result};
-use crate::identifier::Identifier;
-use crate::settings::Names;
-use crate::sql;
+use sync_core::{Clock, Result};
 
-/// Ending of the name of a column that takes another's place. No name that is made from a field has a dollar sign.
-const WIDER: &str = "$WIDER";
+use crate::connector::Connector;
+use crate::readback::SnowflakeReadback;
+use crate::schema::Turns;
+use crate::settings::{Credential, SnowflakeSettings};
+use crate::sink::SnowflakeSink;
+use crate::transport::RetryPolicy;
 
-/// One schema at Snowflake.
-pub(crate) struct Warehouse {
-    pub(crate) client: Client,
-    names: Names,
-    schema_seen: bool,
+/// One schema of a database at Snowflake. Clones are the same. Each sink has a session of its own, made when it is needed.
+#[derive(Clone)]
+pub struct SnowflakeWarehouse {
+    connector: Arc<Connector>,
+    turns: Turns,
 }
 
-/// A table as it is at Snowflake.
-#[derive(Debug, Default)]
-pub(crate) struct Standing {
-    /// Names of all columns. None: there is no such table.
-    names: Vec<Identifier>,
-    /// The columns that hold fields.
-    columns: Vec<Column>,
-}
-
-impl Standing {
-    pub(crate) fn exists(&self) -> bool {
-        !self.names.is_empty()
+impl SnowflakeWarehouse {
+    /// The schema that these settings name. Makes no request.
+    ///
+    /// The clock tells when a login with a key pair was signed; Snowflake bears a minute or so between it and its own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](sync_core::ErrorKind::Config) if a setting is wrong, or the private key cannot be read.
+    pub fn new(
+        settings: SnowflakeSettings,
+        credential: Credential,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        Self::with_retry(settings, credential, clock, RetryPolicy::default())
     }
 
-    pub(crate) fn columns(&self) -> Vec<Column> {
-        self.columns.clone()
+    /// The same, with failed requests repeated in another way than by default.
+    ///
+    /// # Errors
+    /// As [`SnowflakeWarehouse::new`].
+    pub fn with_retry(
+        settings: SnowflakeSettings,
+        credential: Credential,
+        clock: Arc<dyn Clock>,
+        retry: RetryPolicy,
+    ) -> Result<Self> {
+        Ok(Self {
+            connector: Arc::new(Connector::new(settings, credential, clock, retry)?),
+            turns: Turns::default(),
+        })
     }
 
-    fn has(&self, name: &Identifier) -> bool {
-        self.names.contains(name)
+    /// Where it is.
+    pub fn settings(&self) -> &SnowflakeSettings {
+        &self.connector.settings
     }
 
-    /// The statements that make the table what `wanted` is, each of which may be the last one that runs.
-    fn steps(&self, path: &str, wanted: &Table) -> Vec<String> {
-        if !self.exists() {
-            return vec![sql::create_table(path, wanted.columns())];
-        }
-        let mut added = Vec::new();
-        for (name, kind) in sql::own_columns() {
-            let name = Identifier::folded(name);
-            if !self.has(&name) {
-                added.push((name, kind));
-            }
-        }
-        let mut widened = Vec::new();
-        for column in wanted.columns() {
-            let name = Identifier::folded(&column.name);
-            let stands = self.columns.iter().find(|has| has.name == column.name);
-            match stands {
-                Some(has) if has.holds == column.holds => {}
-                Some(has) => {
-                    let wider = Identifier::folded(&format!("{}{WIDER}", column.name));
-                    let value = sql::widened_value(&name, has.holds, column.holds);
-                    let kind = sql::column_type(column.holds);
-                    widened.extend([
-                        sql::add_columns(path, &[(wider.clone(), kind)]),
-                        format!("UPDATE {path} SET {wider} = {value} WHERE {name} IS NOT NULL"),
-                        format!("ALTER TABLE {path} DROP COLUMN {name}"),
-                        format!("ALTER TABLE {path} RENAME COLUMN {wider} TO {name}"),
-                    ]);
-                }
-                None if self.has(&name) => {}
-                None => added.push((name, sql::column_type(column.holds))),
-            }
-        }
-        let mut steps = Vec::new();
-        if !added.is_empty() {
-            steps.push(sql::add_columns(path, &added));
-        }
-        steps.append(&mut widened);
-        steps
+    /// A sink into this schema. Any number of them may write at once, to the same tables, too, as long as they come from
+    /// clones of one warehouse: they take turns at each table.
+    pub fn sink(&self) -> SnowflakeSink {
+        SnowflakeSink::new(self.connector.clone(), self.turns.clone())
     }
 
-    /// The statements that finish, or take back, a widening that was cut short: the old column is dropped only when the
-    /// wider one is filled, so whichever of the two stands alone holds every value.
-    fn repairs(&self, path: &str) -> Vec<String> {
-        let mut repairs = Vec::new();
-        for wider in &self.names {
-            let Some(name) = wider.as_str().strip_suffix(WIDER) else {
-                continue;
-            };
-            let name = Identifier::folded(name);
-            repairs.push(if self.has(&name) {
-                format!("ALTER TABLE {path} DROP COLUMN {wider}")
-            } else {
-                format!("ALTER TABLE {path} RENAME COLUMN {wider} TO {name}")
-            });
-        }
-        repairs
+    /// Reads back what is stored. It sees what was flushed, also while sinks write.
+    pub fn readback(&self) -> SnowflakeReadback {
+        SnowflakeReadback::new(self.connector.clone())
     }
 }
 
-impl Warehouse {
-    pub(crate) fn new(client: Client, names: Names) -> Self {
-        Self {
-            client,
-            names,
-            schema_seen: false,
-        }
-    }
-
-    /// A table's name with database and schema.
-    pub(crate) fn path(&self, table: &Identifier) -> String {
-        format!("{}.{}.{table}", self.names.database, self.names.schema)
-    }
-
-    /// Whether the schema is there. Fails if the database is not, or no warehouse runs.
-    pub(crate) async fn has_schema(&self) -> Result<bool> {
-        let sql = format!(
-            "SELECT SCHEMA_NAME FROM {}.INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME = ?",
-            self.names.database
-        );
-        let rows = self
-            .client
-            .rows(&sql, &[self.names.schema.as_str()])
-            .await?;
-        Ok(!rows.is_empty())
-    }
-
-    /// Makes the schema if it is missing.
-    pub(crate) async fn ensure_schema(&mut self) -> Result<()> {
-        if self.schema_seen {
-            return Ok(());
-        }
-        if !self.has_schema().await? {
-            let schema = format!("{}.{}", self.names.database, self.names.schema);
-            // Asked for only when it is needed: the right to make a schema is not for every role.
-            for sql in [
-                format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
-                format!("USE SCHEMA {schema}"),
-            ] {
-                self.client.run_anywhere(&Statement::new(&sql, &[])).await?;
-            }
-        }
-        self.schema_seen = true;
-        Ok(())
-    }
-
-    /// What stands at Snowflake under a table's name, after repairs if they are needed.
-    pub(crate) async fn adopt(&self, table: &Identifier) -> Result<Standing> {
-        let mut standing = self.describe(table).await?;
-        let repairs = standing.repairs(&self.path(table));
-        if !repairs.is_empty() {
-            for sql in repairs {
-                self.client.run(&Statement::new(&sql, &[])).await?;
-            }
-            standing = self.describe(table).await?;
-        }
-        Ok(standing)
-    }
-
-    /// What stands at Snowflake under a table's name.
-    pub(crate) async fn describe(&self, table: &Identifier) -> Result<Standing> {
-        let sql = format!(
-            "SELECT COLUMN_NAME, DATA_TYPE, NUMERIC_SCALE::VARCHAR FROM {}.INFORMATION_SCHEMA.COLUMNS \
-             WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION",
-            self.names.database
-        );
-        let bound = [self.names.schema.as_str(), table.as_str()];
-        let mut standing = Standing::default();
-        for row in self.client.rows(&sql, &bound).await? {
-            let [Some(name), Some(data_type), scale] = row.as_slice() else {
-                return Err(ClientError::Answer("a column without name or type"));
-            };
-            standing.push(name, data_type, scale.as_deref());
-        }
-        Ok(standing)
-    }
-
-    /// Makes the table what `wanted` is. `standing` is what it was, and what it is afterwards.
-    pub(crate) async fn bring_up(
-        &mut self,
-        name: &Identifier,
-        standing: &mut Standing,
-        wanted: &Table,
-    ) -> Result<()> {
-        let path = self.path(name);
-        if standing.steps(&path, wanted).is_empty() {
-            return Ok(());
-        }
-        self.ensure_schema().await?;
-        let mut attempts = 0;
-        while let Err(error) = self.step(&standing.steps(&path, wanted)).await {
-            attempts += 1;
-            // Whatever ran of it, or what somebody else did meanwhile, is seen now.
-            let again = matches!(error, ClientError::SessionLost | ClientError::Sql { .. });
-            if !again || attempts == MOST_ATTEMPTS {
-                return Err(error);
-            }
-            *standing = self.adopt(name).await?;
-        }
-        *standing = Standing::of(wanted);
-        Ok(())
-    }
-
-    async fn step(&self, steps: &[String]) -> Result<()> {
-        for sql in steps {
-            self.client.run(&Statement::new(sql, &[])).await?;
-        }
-        Ok(())
-    }
-}
-
-/// How often a change of a table begins anew.
-const MOST_ATTEMPTS: u32 = 3;
-
-impl Standing {
-    /// A table that is what `wanted` is.
-    fn of(wanted: &Table) -> Self {
-        let columns = wanted.columns().to_vec();
-        let own = sql::own_columns().map(|(name, _)| Identifier::folded(name));
-        let fields = columns
-            .iter()
-            .map(|column| Identifier::folded(&column.name));
-        Self {
-            names: own.into_iter().chain(fields).collect(),
-            columns,
-        }
-    }
-
-    fn push(&mut self, name: &str, data_type: &str, scale: Option<&str>) {
-        let name_of_field = name.to_ascii_lowercase();
-        let folded = Identifier::folded(name);
-        // A name with lower-case letters is somebody else's: ours are folded.
-        if folded.as_str() != name {
-            return;
-        }
-        let holds = sql::field_type(data_type, scale);
-        if let Some(holds) = holds
-            && !name.starts_with(&KEY[..1])
-            && !name.ends_with(WIDER)
-        {
-            self.columns.push(Column {
-                name: name_of_field,
-                holds,
-            });
-        }
-        self.names.push(folded);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use sync_core::{FieldType, Stream};
-
-    use super::*;
-
-    const PATH: &str = "\"D\".\"S\".\"T\"";
-
-    fn standing(columns: &[(&str, &str)]) -> Standing {
-        let mut standing = Standing::default();
-        for name in ["_KEY", "_RAW", "_FINGERPRINT", "_SYNCED_AT", "_DELETED_AT"] {
-            standing.push(name, "TEXT", None);
-        }
-        for (name, kind) in columns {
-            standing.push(name, kind, Some("0"));
-        }
-        standing
-    }
-
-    fn wanted(columns: &[(&str, FieldType)]) -> Table {
-        let stream = columns
-            .iter()
-            .fold(Stream::new("t"), |stream, (name, holds)| {
-                stream.with(name, *holds)
-            });
-        Table::new(&stream)
-    }
-
-    #[test]
-    fn a_missing_table_is_made_whole() {
-        let wanted = wanted(&[("email", FieldType::Text), ("tags", FieldType::Json)]);
-        assert_eq!(
-            Standing::default().steps(PATH, &wanted),
-            [
-                "CREATE TABLE IF NOT EXISTS \"D\".\"S\".\"T\" (\"_KEY\" VARCHAR NOT NULL PRIMARY KEY, \
-                 \"EMAIL\" VARCHAR, \"TAGS\" VARIANT, \"_RAW\" VARIANT, \"_FINGERPRINT\" VARCHAR, \
-                 \"_SYNCED_AT\" TIMESTAMP_TZ, \"_DELETED_AT\" TIMESTAMP_TZ)"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_table_that_fits_is_left_alone() {
-        let wanted = wanted(&[("email", FieldType::Text), ("n", FieldType::Integer)]);
-        let none: [String; 0] = [];
-        let found = standing(&[("EMAIL", "TEXT"), ("N", "NUMBER"), ("OTHER", "BINARY")]);
-        assert_eq!(found.steps(PATH, &wanted), none);
-        assert_eq!(Standing::of(&wanted).steps(PATH, &wanted), none);
-        assert_eq!(found.repairs(PATH), none);
-    }
-
-    #[test]
-    fn missing_columns_come_in_one_statement() {
-        let wanted = wanted(&[
-            ("a", FieldType::Date),
-            ("b", FieldType::Number),
-            ("c", FieldType::Boolean),
-        ]);
-        assert_eq!(
-            standing(&[("A", "DATE")]).steps(PATH, &wanted),
-            ["ALTER TABLE \"D\".\"S\".\"T\" ADD COLUMN \"B\" FLOAT, \"C\" BOOLEAN"]
-        );
-    }
-
-    #[test]
-    fn a_wider_column_is_filled_before_the_old_one_goes() {
-        let wanted = wanted(&[("n", FieldType::Number)]);
-        assert_eq!(
-            standing(&[("N", "NUMBER")]).steps(PATH, &wanted),
-            [
-                "ALTER TABLE \"D\".\"S\".\"T\" ADD COLUMN \"N$WIDER\" FLOAT",
-                "UPDATE \"D\".\"S\".\"T\" SET \"N$WIDER\" = \"N\"::FLOAT WHERE \"N\" IS NOT NULL",
-                "ALTER TABLE \"D\".\"S\".\"T\" DROP COLUMN \"N\"",
-                "ALTER TABLE \"D\".\"S\".\"T\" RENAME COLUMN \"N$WIDER\" TO \"N\"",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_widening_cut_short_is_taken_back_or_finished() {
-        assert_eq!(
-            standing(&[("N", "NUMBER"), ("N$WIDER", "FLOAT")]).repairs(PATH),
-            ["ALTER TABLE \"D\".\"S\".\"T\" DROP COLUMN \"N$WIDER\""]
-        );
-        assert_eq!(
-            standing(&[("N$WIDER", "FLOAT")]).repairs(PATH),
-            ["ALTER TABLE \"D\".\"S\".\"T\" RENAME COLUMN \"N$WIDER\" TO \"N\""]
-        );
-    }
-
-    #[test]
-    fn columns_of_others_are_no_fields() {
-        let found = standing(&[
-            ("mixedCase", "TEXT"),
-            ("_OWN", "TEXT"),
-            ("PLACE", "GEOGRAPHY"),
-        ]);
-        assert_eq!(found.columns(), []);
-        assert!(found.exists());
+impl fmt::Debug for SnowflakeWarehouse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the user: a login name may be an address.
+        f.debug_struct("SnowflakeWarehouse")
+            .field("account", &self.settings().account)
+            .field("database", &self.settings().database)
+            .field("schema", &self.settings().schema)
+            .finish_non_exhaustive()
     }
 }

@@ -129,7 +129,7 @@ async fn hostile_names_are_only_names() {
         .collect();
     values.sort_unstable();
     assert_eq!(values, (1..=13).collect::<Vec<_>>());
-    let keys = fake.sink().keys(&stream, None, 10).await.unwrap();
+    let keys = fake.readback().keys(&stream, None, 10).await.unwrap();
     assert_eq!(keys, [Key::new(key)]);
 }
 
@@ -151,7 +151,10 @@ async fn text_that_no_warehouse_holds_is_repaired() {
         shown(&rows),
         ["\u{fffd}! | \u{fffd}\u{1f642} | \u{fffd}! | \u{fffd}\u{1f642}"]
     );
-    let stored = sink.fingerprints(&members, &[Key::new("odd")]).await;
+    let stored = fake
+        .readback()
+        .fingerprints(&members, &[Key::new("odd")])
+        .await;
     assert_eq!(stored.unwrap(), [Some(fingerprint(&data))]);
 }
 
@@ -160,13 +163,14 @@ async fn what_is_stored_can_be_compared_with_the_source() {
     let Some(fake) = Fake::find() else { return };
     let members = members();
     let mut sink = fake.sink();
+    let mut readback = fake.readback();
     let keys: Vec<Key> = ["a", "b", "c", "d"].map(Key::new).into();
     assert_eq!(
-        sink.fingerprints(&members, &keys).await.unwrap(),
+        readback.fingerprints(&members, &keys).await.unwrap(),
         [None; 4],
         "without a table nothing is stored"
     );
-    assert_eq!(sink.keys(&members, None, 10).await.unwrap(), []);
+    assert_eq!(readback.keys(&members, None, 10).await.unwrap(), []);
     let stored: Vec<_> = ["c", "a", "b"]
         .map(|key| {
             record(
@@ -181,15 +185,20 @@ async fn what_is_stored_can_be_compared_with_the_source() {
     let mut records = stored.clone();
     records.push(removal(&members, "c"));
     deliver(&mut sink, records).await;
-    let mut sink = fake.sink();
-    assert_eq!(sink.fingerprints(&members, &keys).await.unwrap(), expected);
-    assert_eq!(sink.fingerprints(&members, &[]).await.unwrap(), []);
-    assert_eq!(sink.keys(&members, None, 1).await.unwrap(), keys[..1]);
     assert_eq!(
-        sink.keys(&members, Some(&keys[0]), 10).await.unwrap(),
+        readback.fingerprints(&members, &keys).await.unwrap(),
+        expected
+    );
+    assert_eq!(readback.fingerprints(&members, &[]).await.unwrap(), []);
+    assert_eq!(readback.keys(&members, None, 1).await.unwrap(), keys[..1]);
+    assert_eq!(
+        readback.keys(&members, Some(&keys[0]), 10).await.unwrap(),
         keys[1..2]
     );
-    assert_eq!(sink.keys(&members, Some(&keys[1]), 10).await.unwrap(), []);
+    assert_eq!(
+        readback.keys(&members, Some(&keys[1]), 10).await.unwrap(),
+        []
+    );
 }
 
 #[tokio::test]
@@ -233,6 +242,6 @@ async fn a_record_larger_than_a_variant_is_named() {
         rejected[0].reason
     );
     sink.flush().await.unwrap();
-    let keys = sink.keys(&members, None, 10).await.unwrap();
+    let keys = fake.readback().keys(&members, None, 10).await.unwrap();
     assert_eq!(keys, [Key::new("a"), Key::new("b")]);
 }

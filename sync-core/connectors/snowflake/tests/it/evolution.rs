@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sync_core::{FieldType, Sink, Stream};
 
-use crate::fake::{Fake, deliver, record, shown};
+use crate::fake::{self, Fake, deliver, record, shown};
 use crate::gateway::{FAULTS, Fault, Gateway};
 
 fn stream() -> Arc<Stream> {
@@ -186,4 +186,60 @@ async fn columns_come_in_few_statements() {
             "MERGE INTO"
         ]
     );
+}
+
+#[tokio::test]
+async fn rows_that_wait_keep_their_columns_when_other_fields_are_declared() {
+    let Some(fake) = Fake::find() else { return };
+    let first = Arc::new(Stream::new("t").with("a", FieldType::Text));
+    let then = Arc::new(
+        Stream::new("t")
+            .with("c", FieldType::Text)
+            .with("b", FieldType::Text),
+    );
+    let mut sink = fake.sink();
+    let old = json!({"a": "a1", "b": "b1", "c": "c1"});
+    sink.write(vec![record(&first, "1", &old)]).await.unwrap();
+    let new = json!({"a": "a2", "b": "b2", "c": "c2"});
+    deliver(&mut sink, vec![record(&then, "2", &new)]).await;
+    let rows = fake
+        .query("SELECT _KEY, A, B, C FROM T ORDER BY _KEY")
+        .await;
+    assert_eq!(shown(&rows), ["1 | a1 | b1 | c1", "2 | a2 | b2 | c2"]);
+}
+
+/// Two imports write members of two audiences into one table, and find different things in them.
+#[tokio::test]
+async fn sinks_that_change_one_table_at_once_lose_nothing() {
+    let Some(fake) = Fake::find() else { return };
+    let warehouse = fake::warehouse(&fake.settings());
+    let t = stream();
+    let values = [json!(1), json!(0.5), json!("many"), json!(true)];
+    let imports = (0..3).map(|import| {
+        let (mut sink, t, values) = (warehouse.sink(), t.clone(), &values);
+        async move {
+            for turn in 0..4 {
+                let data =
+                    json!({"n": values[(import + turn) % 4], format!("f{import}{turn}"): turn});
+                deliver(
+                    &mut sink,
+                    vec![record(&t, &format!("{import}{turn}"), &data)],
+                )
+                .await;
+            }
+        }
+    });
+    futures::future::join_all(imports).await;
+    let rows = fake.query("SELECT _KEY, N FROM T ORDER BY _KEY").await;
+    let expected = (0..3).flat_map(|import| {
+        let text = ["1", "0.5", "many", "true"];
+        (0..4).map(move |turn| format!("{import}{turn} | {}", text[(import + turn) % 4]))
+    });
+    let shown: Vec<String> = shown(&rows)
+        .into_iter()
+        // A whole number that was a double in between.
+        .map(|row| row.replace(" | 1.0", " | 1"))
+        .collect();
+    assert_eq!(shown, expected.collect::<Vec<_>>());
+    assert_eq!(fake.types("T").await.len(), 14);
 }

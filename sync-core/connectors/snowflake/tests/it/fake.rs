@@ -13,7 +13,10 @@ use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sync_core::{JsonRecord, Key, Rejection, Sink, Stream, SystemClock};
-use sync_snowflake::{Credential, RetryPolicy, SnowflakeSettings, SnowflakeSink};
+use sync_snowflake::{
+    Credential, RetryPolicy, SnowflakeReadback, SnowflakeSettings, SnowflakeSink,
+    SnowflakeWarehouse,
+};
 use url::Url;
 
 /// A schema of its own on the server.
@@ -52,6 +55,10 @@ impl Fake {
 
     pub(crate) fn sink(&self) -> SnowflakeSink {
         sink(&self.settings())
+    }
+
+    pub(crate) fn readback(&self) -> SnowflakeReadback {
+        warehouse(&self.settings()).readback()
     }
 
     /// The sink through another address, with statements as small as they can be.
@@ -158,17 +165,21 @@ fn rows(mut stream: &[u8]) -> Vec<Vec<Option<String>>> {
     rows
 }
 
-/// A sink that does not wait before it tries again.
-pub(crate) fn sink(settings: &SnowflakeSettings) -> SnowflakeSink {
+/// A warehouse whose sinks do not wait before they try again.
+pub(crate) fn warehouse(settings: &SnowflakeSettings) -> SnowflakeWarehouse {
     let password = Credential::Password(SecretString::from("hush"));
-    SnowflakeSink::new(settings, password, Arc::new(SystemClock))
+    let retry = RetryPolicy {
+        attempts: 3,
+        first_wait: Duration::ZERO,
+        longest_wait: Duration::ZERO,
+        within: Duration::MAX,
+    };
+    SnowflakeWarehouse::with_retry(settings.clone(), password, Arc::new(SystemClock), retry)
         .unwrap()
-        .with_retry(RetryPolicy {
-            attempts: 3,
-            first_wait: Duration::ZERO,
-            longest_wait: Duration::ZERO,
-            within: Duration::MAX,
-        })
+}
+
+pub(crate) fn sink(settings: &SnowflakeSettings) -> SnowflakeSink {
+    warehouse(settings).sink()
 }
 
 pub(crate) fn record(stream: &Arc<Stream>, key: &str, data: &Value) -> JsonRecord {

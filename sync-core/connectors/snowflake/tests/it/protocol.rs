@@ -11,7 +11,9 @@ use flate2::write::GzEncoder;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sync_core::{ErrorKind, JsonRecord, Key, Readback, Retry, Sink, Stream};
-use sync_snowflake::{Credential, SnowflakeSettings, SnowflakeSink};
+use sync_snowflake::{
+    Credential, SnowflakeReadback, SnowflakeSettings, SnowflakeSink, SnowflakeWarehouse,
+};
 use sync_testkit::ManualClock;
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
@@ -114,6 +116,10 @@ impl Scripted {
         fake::sink(&self.settings())
     }
 
+    fn readback(&self) -> SnowflakeReadback {
+        fake::warehouse(&self.settings()).readback()
+    }
+
     /// Text and bound value of the statements that begin like this.
     fn statements(&self, beginning: &str) -> Vec<(String, String)> {
         let statements = self.statements.lock().unwrap();
@@ -183,8 +189,8 @@ async fn an_access_token_goes_as_one() {
     let scripted = Scripted::start(|_, _| done()).await;
     let token = Credential::AccessToken(SecretString::from("pat"));
     let clock = Arc::new(ManualClock::at_seconds(1_772_366_400));
-    let sink = SnowflakeSink::new(&scripted.settings(), token, clock).unwrap();
-    sink.check().await.unwrap();
+    let warehouse = SnowflakeWarehouse::new(scripted.settings(), token, clock).unwrap();
+    warehouse.sink().check().await.unwrap();
     let (_, data) = &scripted.logins().await[0];
     assert_eq!(data["AUTHENTICATOR"], "PROGRAMMATIC_ACCESS_TOKEN");
     assert_eq!(data["TOKEN"], "pat");
@@ -453,7 +459,11 @@ async fn a_long_result_is_fetched_in_parts_without_the_token() {
             .mount(&scripted.server)
             .await;
     }
-    let keys = scripted.sink().keys(&members(), None, 10).await.unwrap();
+    let keys = scripted
+        .readback()
+        .keys(&members(), None, 10)
+        .await
+        .unwrap();
     assert_eq!(keys, ["a", "b", "c", "d"].map(Key::new));
     let requests = scripted.server.received_requests().await.unwrap();
     let parts: Vec<&Request> = requests
@@ -476,7 +486,7 @@ async fn a_part_of_a_result_is_not_fetched_without_tls() {
     let part = format!("{}/part-1", elsewhere.uri());
     let scripted = Scripted::start(move |_, _| in_parts(std::slice::from_ref(&part))).await;
     let error = scripted
-        .sink()
+        .readback()
         .keys(&members(), None, 10)
         .await
         .unwrap_err();
@@ -519,7 +529,7 @@ async fn a_result_that_cannot_be_read_is_an_error() {
         let scripted =
             Scripted::start(move |_, _| says(&json!({"success": true, "data": data}))).await;
         let error = scripted
-            .sink()
+            .readback()
             .keys(&members(), None, 10)
             .await
             .unwrap_err();
