@@ -258,7 +258,7 @@ fn classify_transport(error: &tokio_postgres::Error) -> (ErrorKind, Next, &'stat
         return (
             Denied,
             Next::Stop,
-            "the login does not work like this: the server wants a password, or a method that this client does not know",
+            "the login does not work like this: the server wants a password, or a method that this client does not know, or does not bind the channel",
         );
     }
     match cause.map(io::Error::kind) {

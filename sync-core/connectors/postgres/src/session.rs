@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use sync_core::Result;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_postgres::config::{SslMode as DriverSslMode, TargetSessionAttrs};
+use tokio_postgres::config::{ChannelBinding, SslMode as DriverSslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -43,6 +43,11 @@ impl Connector {
             .ssl_mode(match settings.ssl() {
                 SslMode::Disable => DriverSslMode::Disable,
                 SslMode::Require | SslMode::VerifyFull => DriverSslMode::Require,
+            })
+            .channel_binding(if settings.require_channel_binding {
+                ChannelBinding::Require
+            } else {
+                ChannelBinding::Prefer
             })
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             // A server that vanished without a word is noticed within a minute.

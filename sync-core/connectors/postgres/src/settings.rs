@@ -27,6 +27,9 @@ pub struct PostgresSettings {
     pub schema: String,
     /// Whether the connection is encrypted. Default: as [`SslMode`] says.
     pub sslmode: Option<SslMode>,
+    /// Whether the login must be bound to the encrypted connection (SCRAM-SHA-256-PLUS), so that nobody in between can pass it
+    /// on. Default no: it is bound whenever the server can do that.
+    pub require_channel_binding: bool,
     /// A file with the certificates, in PEM, that the server's certificate must come from. Default: what the system trusts.
     pub root_certificate: Option<PathBuf>,
     /// What the sessions are called in `pg_stat_activity` and in the server's log; at most 63 bytes. Default
@@ -85,6 +88,7 @@ impl Default for PostgresSettings {
             database: "postgres".to_owned(),
             schema: "mailchimp".to_owned(),
             sslmode: None,
+            require_channel_binding: false,
             root_certificate: None,
             application_name: "sync-postgres".to_owned(),
             connect_seconds: 10,
@@ -135,8 +139,8 @@ impl PostgresSettings {
     /// `postgres://user:password@db.example.com:5432/analytics?schema=mailchimp`. What it does not say has its default.
     ///
     /// Several hosts are separated by commas, a socket's directory is given percent-encoded or as `?host=/run/postgresql`.
-    /// Parameters: `host`, `port`, `user`, `password`, `dbname`, `sslmode`, `sslrootcert`, `application_name`,
-    /// `connect_timeout`, and our own `schema`, `statement_seconds` and `retry_seconds`.
+    /// Parameters: `host`, `port`, `user`, `password`, `dbname`, `sslmode`, `sslrootcert`, `channel_binding`,
+    /// `application_name`, `connect_timeout`, and our own `schema`, `statement_seconds` and `retry_seconds`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`], naming the part but never what it holds.
@@ -181,6 +185,12 @@ impl PostgresSettings {
         }
         if self.ssl() != SslMode::Disable && self.hosts.iter().any(Host::is_socket) {
             return Err(wrong("sslmode", "a socket is never encrypted: set disable"));
+        }
+        if self.require_channel_binding && self.ssl() == SslMode::Disable {
+            return Err(wrong(
+                "require_channel_binding",
+                "there is nothing to bind to without encryption: set sslmode",
+            ));
         }
         if self.root_certificate.is_some() && self.ssl() != SslMode::VerifyFull {
             return Err(wrong(
@@ -295,6 +305,13 @@ mod tests {
                 ..good()
             },
             "sslmode",
+        );
+        named(
+            &PostgresSettings {
+                require_channel_binding: true,
+                ..good()
+            },
+            "require_channel_binding",
         );
         named(
             &PostgresSettings {

@@ -86,13 +86,20 @@ fn parameter(settings: &mut PostgresSettings, name: &str, value: &str) -> Result
         "connect_timeout" => settings.connect_seconds = number("connect_timeout", value)?,
         "statement_seconds" => settings.statement_seconds = number("statement_seconds", value)?,
         "retry_seconds" => settings.retry_seconds = number("retry_seconds", value)?,
-        // The password is sent bound to the connection whenever the server can do that.
-        "channel_binding" if matches!(value, "prefer" | "disable") => {}
+        "channel_binding" => {
+            settings.require_channel_binding = match value {
+                "require" => true,
+                "prefer" => false,
+                _ => return Err(wrong("channel_binding", "it must be prefer or require")),
+            };
+        }
+        // We look for such a server in any case.
+        "target_session_attrs" if matches!(value, "any" | "primary" | "read-write") => {}
         _ => {
             // The name may be a part of a password with an unescaped character, so it is not shown.
             return Err(wrong(
                 "url",
-                "a parameter is not known; a ? or & in a password is written %3F or %26",
+                "a parameter is not known, or its value; a ? or & in a password is written %3F or %26",
             ));
         }
     }
@@ -217,6 +224,15 @@ mod tests {
     }
 
     #[test]
+    fn the_url_of_a_hosted_server_is_read() {
+        let settings =
+            of("postgresql://u:p@ep-x.example.com/d?sslmode=require&channel_binding=require");
+        assert_eq!(settings.sslmode, Some(SslMode::Require));
+        assert!(settings.require_channel_binding);
+        assert!(!of("postgres://u@h/d?target_session_attrs=primary").require_channel_binding);
+    }
+
+    #[test]
     fn a_password_may_hold_an_at_sign() {
         let settings = of("postgres://u:a@b@host/d");
         assert_eq!(settings.password.unwrap().expose_secret(), "a@b");
@@ -237,6 +253,9 @@ mod tests {
             "postgres://u:hunter2@h/d?sslmode=verify-ca",
             "postgres://u:hunter2@h/d?sslmode=hunter2",
             "postgres://u:hunter2@h/d?hunter2=1",
+            "postgres://u:hunter2@h/d?channel_binding=hunter2",
+            "postgres://u:hunter2@localhost/d?channel_binding=require",
+            "postgres://u:hunter2@h/d?target_session_attrs=read-only",
             "postgres://u:hunter2@h/d?connect_timeout=hunter2",
             "postgres://u:hunter2@h/d?schema=pg_x",
         ] {

@@ -22,6 +22,17 @@ async fn failed(settings: PostgresSettings) -> Error {
     error
 }
 
+/// The place for a new role that has a password, which the server asks for.
+pub(crate) async fn locked(place: &Place, password: &str) -> PostgresSettings {
+    let group = "DO $$ BEGIN CREATE ROLE locked; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$";
+    place.run("", group).await;
+    let options = format!("PASSWORD '{password}' IN ROLE locked");
+    let mut settings = role(place, &options).await;
+    // The rule is about addresses, not about sockets.
+    settings.hosts = vec![Host::new("127.0.0.1", settings.hosts[0].port)];
+    settings
+}
+
 /// The place for a new role that may log in and nothing else.
 async fn role(place: &Place, options: &str) -> PostgresSettings {
     let role = format!("role_{}", place.settings.schema.replace(' ', "_"));
@@ -40,10 +51,7 @@ async fn a_wrong_password_is_told_from_a_missing_one() {
     let (Some(_), Some(place)) = (server::own(), Place::fresh().await) else {
         return;
     };
-    place.run("", "CREATE ROLE locked").await;
-    let mut settings = role(&place, "PASSWORD 'right' IN ROLE locked").await;
-    // The rule for passwords is about addresses, not about the name.
-    settings.hosts[0].name = "127.0.0.1".to_owned();
+    let mut settings = locked(&place, "right").await;
     let error = failed(settings.clone()).await;
     assert_eq!(error.kind(), ErrorKind::Denied);
     assert!(error.to_string().contains("28P01"), "{error}");

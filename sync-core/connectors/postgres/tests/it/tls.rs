@@ -1,8 +1,10 @@
 //! Encrypted connections.
 
+use secrecy::SecretString;
 use sync_core::{Error, ErrorKind, Sink};
 use sync_postgres::{PostgresSettings, PostgresWarehouse, SslMode};
 
+use crate::rights;
 use crate::server::{self, Place};
 
 async fn check(settings: &PostgresSettings) -> Result<(), Error> {
@@ -31,7 +33,7 @@ async fn only_a_server_with_the_right_certificate_is_taken_for_it() {
     check(&settings).await.unwrap();
 
     // The certificate is for `localhost`.
-    settings.hosts[0].name = "127.0.0.1".to_owned();
+    settings.hosts = vec![Host::new("127.0.0.1", settings.hosts[0].port)];
     let error = check(&settings).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
 
@@ -60,6 +62,27 @@ async fn a_session_is_encrypted_when_it_says_so() {
         settings.application_name
     );
     assert_eq!(place.ask("", &sql).await.as_deref(), Some("true"));
+}
+
+#[tokio::test]
+async fn a_login_can_be_bound_to_its_connection() {
+    let (Some(_), Some(place)) = (server::own(), Place::fresh().await) else {
+        return;
+    };
+    let mut settings = rights::locked(&place, "right").await;
+    settings.password = Some(SecretString::from("right"));
+    settings.sslmode = Some(SslMode::Require);
+    settings.require_channel_binding = true;
+    let schema = format!(
+        "CREATE SCHEMA \"{}\" AUTHORIZATION {}",
+        settings.schema, settings.user
+    );
+    place.run("", &schema).await;
+    check(&settings).await.unwrap();
+    // This one logs in without a password, so there is nothing to bind.
+    settings.user.clone_from(&place.settings.user);
+    let error = check(&settings).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
 }
 
 #[tokio::test]
