@@ -225,14 +225,39 @@ async fn a_stalled_transfer_is_given_up_and_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_is_given_again_and_ends_before_the_cut_is_no_whole_file() {
-    let script = Script::new(|number, _| match number {
-        0 => cut(7),
-        1 => Reply::bytes(&FILE[..3]).header("etag", TAG),
+async fn a_file_that_is_given_again_and_ends_early_is_no_whole_file() {
+    let again = |bytes: usize| Reply::bytes(&FILE[..bytes]).header("etag", TAG);
+    // Before the place of the cut, of a file of unknown size.
+    let script = Script::new(move |number, _| match number {
+        0 => answer(200, vec![Chunk::Data(FILE[..7].into()), Chunk::Break]).header("etag", TAG),
+        1 => again(3),
         _ => whole(),
     });
     assert_eq!(fetch(&script.client(), &options()).await.unwrap(), FILE);
     assert_eq!(script.seen().len(), 3);
+    // After it, of a file whose size is known from before.
+    let script = Script::new(move |number, _| match number {
+        0 => cut(7),
+        1 => again(10),
+        _ => whole(),
+    });
+    assert_eq!(fetch(&script.client(), &options()).await.unwrap(), FILE);
+    assert_eq!(script.seen().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_came_a_long_way_and_stands_still_is_given_up() {
+    const LONG: usize = 2 << 20;
+    let script = Script::new(|number, _| match number {
+        0 => answer(200, vec![Chunk::Data(vec![7; LONG].into()), Chunk::Break])
+            .header("content-length", (LONG + 1).to_string())
+            .header("etag", TAG),
+        1..50 => Reply::Fail(TransportErrorKind::Reset),
+        _ => answer(404, vec![]),
+    });
+    let error = fetch(&script.client(), &options()).await.unwrap_err();
+    assert!(error.retries_spent(), "{error}");
+    assert_eq!(script.seen().len(), 6);
 }
 
 #[tokio::test(start_paused = true)]
