@@ -242,3 +242,15 @@ impl<'de> Deserialize<'de> for Timestamp {
         source.deserialize_str(Text)
     }
 }
+
+/// Writes a time into a body: in whole seconds with `Z`, as in [`crate::Query`].
+#[expect(clippy::ref_option, reason = "the signature serde calls")]
+pub(crate) fn seconds<S: Serializer>(
+    time: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%SZ")),
+        None => serializer.serialize_none(),
+    }
+}

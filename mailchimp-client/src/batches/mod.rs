@@ -17,11 +17,12 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
+use crate::endpoint::collection;
 use crate::error::{BatchNotReady, Error, Result};
 use crate::fetched::Fetched;
 use crate::field::Timestamp;
 use crate::open_enum::open_enum;
-use crate::paging::{Collection, Page, PageRequest};
+use crate::paging::PageRequest;
 use crate::path::Path;
 use crate::query::{FieldSelection, Query};
 use crate::record::record;
@@ -50,26 +51,13 @@ impl Batches {
         Self { client }
     }
 
-    fn collection(&self) -> Result<Collection> {
-        let path = Path::new(BATCHES, &[])?;
-        Ok(Collection {
-            client: self.client.clone(),
-            path,
-            items_key: "batches",
-        })
-    }
-
-    /// One page of the batches of the last seven days.
-    pub async fn list(&self, request: &PageRequest) -> Result<Fetched<Page<Batch>>> {
-        self.collection()?.page(request.selection()?).await
-    }
-
-    /// All batches of the last seven days.
-    pub fn stream(
-        &self,
-        request: &PageRequest,
-    ) -> Result<impl Stream<Item = Result<Batch>> + Send + 'static + use<>> {
-        Ok(self.collection()?.stream(request.selection()?))
+    collection! {
+        "/batches",
+        "batches": Batch, PageRequest,
+        /// One page of the batches of the last seven days.
+        page list,
+        /// All batches of the last seven days.
+        stream stream,
     }
 
     /// Sends operations. Their order is not kept. A `GET` that names no `count` pages through the

@@ -1,20 +1,10 @@
 //! `/lists/{list_id}/interest-categories`: groups of an audience.
 
-use futures::Stream;
-
 use crate::client::Client;
-use crate::error::Result;
-use crate::fetched::Fetched;
+use crate::endpoint::{collection, list_request, object};
 use crate::open_enum::open_enum;
-use crate::paging::{Collection, Page, PageRequest, Selection};
-use crate::path::Path;
-use crate::query::{FieldSelection, Query};
+use crate::paging::PageRequest;
 use crate::record::record;
-
-const CATEGORY: &str = "/lists/{list_id}/interest-categories/{interest_category_id}";
-const INTERESTS: &str = "/lists/{list_id}/interest-categories/{interest_category_id}/interests";
-const INTEREST: &str =
-    "/lists/{list_id}/interest-categories/{interest_category_id}/interests/{interest_id}";
 
 /// The interest categories of one audience; made by [`crate::ListHandle::interest_categories`].
 #[derive(Debug, Clone)]
@@ -28,107 +18,45 @@ impl InterestCategories {
         Self { client, list_id }
     }
 
-    fn collection(&self) -> Result<Collection> {
-        let path = Path::new("/lists/{list_id}/interest-categories", &[&self.list_id])?;
-        Ok(Collection {
-            client: self.client.clone(),
-            path,
-            items_key: "categories",
-        })
+    collection! {
+        "/lists/{list_id}/interest-categories" [self.list_id],
+        "categories": InterestCategory, ListInterestCategories,
+        /// One page of categories.
+        page list,
+        /// All categories that match.
+        stream stream,
     }
 
-    fn interests_of(&self, category_id: &str) -> Result<Collection> {
-        let path = Path::new(INTERESTS, &[&self.list_id, category_id])?;
-        Ok(Collection {
-            client: self.client.clone(),
-            path,
-            items_key: "interests",
-        })
+    object! {
+        "/lists/{list_id}/interest-categories/{interest_category_id}"
+            [self.list_id] (category_id: &str): InterestCategory,
+        /// One category.
+        get
     }
 
-    /// One page of categories.
-    pub async fn list(
-        &self,
-        request: &ListInterestCategories,
-    ) -> Result<Fetched<Page<InterestCategory>>> {
-        self.collection()?.page(request.selection()?).await
+    collection! {
+        "/lists/{list_id}/interest-categories/{interest_category_id}/interests"
+            [self.list_id] (category_id: &str),
+        "interests": Interest, PageRequest,
+        /// One page of a category's interests.
+        page interests,
+        /// All interests of a category.
+        stream interests_stream,
     }
 
-    /// All categories that match.
-    pub fn stream(
-        &self,
-        request: &ListInterestCategories,
-    ) -> Result<impl Stream<Item = Result<InterestCategory>> + Send + 'static + use<>> {
-        Ok(self.collection()?.stream(request.selection()?))
-    }
-
-    /// One category.
-    pub async fn get(
-        &self,
-        category_id: &str,
-        request: &FieldSelection,
-    ) -> Result<Fetched<InterestCategory>> {
-        let path = Path::new(CATEGORY, &[&self.list_id, category_id])?;
-        self.client.get(&path, &request.query()?).await
-    }
-
-    /// One page of a category's interests.
-    pub async fn interests(
-        &self,
-        category_id: &str,
-        request: &PageRequest,
-    ) -> Result<Fetched<Page<Interest>>> {
-        self.interests_of(category_id)?
-            .page(request.selection()?)
-            .await
-    }
-
-    /// All interests of a category.
-    pub fn interests_stream(
-        &self,
-        category_id: &str,
-        request: &PageRequest,
-    ) -> Result<impl Stream<Item = Result<Interest>> + Send + 'static + use<>> {
-        Ok(self.interests_of(category_id)?.stream(request.selection()?))
-    }
-
-    /// One interest.
-    pub async fn interest(
-        &self,
-        category_id: &str,
-        interest_id: &str,
-        request: &FieldSelection,
-    ) -> Result<Fetched<Interest>> {
-        let path = Path::new(INTEREST, &[&self.list_id, category_id, interest_id])?;
-        self.client.get(&path, &request.query()?).await
+    object! {
+        "/lists/{list_id}/interest-categories/{interest_category_id}/interests/{interest_id}"
+            [self.list_id] (category_id: &str, interest_id: &str): Interest,
+        /// One interest.
+        interest
     }
 }
 
-/// Filters and page of [`InterestCategories::list`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ListInterestCategories {
-    /// Rows per page; the server's default is 10, its documented maximum 1000.
-    pub count: Option<u32>,
-    /// Rows to skip.
-    pub offset: Option<u64>,
-    /// Members of the answer to send, as paths below the envelope: `categories.id`.
-    pub fields: Vec<String>,
-    /// Members of the answer to leave out.
-    pub exclude_fields: Vec<String>,
-    /// Only categories of this type.
-    pub kind: Option<InterestCategoryType>,
-}
-
-impl ListInterestCategories {
-    fn selection(&self) -> Result<Selection> {
-        let mut query = Query::new();
-        query.selection(&self.fields, &self.exclude_fields)?;
-        query.text("type", self.kind.as_ref().map(InterestCategoryType::as_str));
-        Ok(Selection {
-            filters: query,
-            count: self.count,
-            offset: self.offset,
-        })
+list_request! {
+    /// Filters and page of [`InterestCategories::list`].
+    ListInterestCategories {
+        /// Only categories of this type.
+        kind as "type": InterestCategoryType,
     }
 }
 

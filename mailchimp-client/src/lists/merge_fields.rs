@@ -1,14 +1,8 @@
 //! `/lists/{list_id}/merge-fields`: what an audience stores about its members.
 
-use futures::Stream;
-
 use crate::client::Client;
-use crate::error::Result;
-use crate::fetched::Fetched;
+use crate::endpoint::{collection, list_request, object};
 use crate::open_enum::open_enum;
-use crate::paging::{Collection, Page, Selection};
-use crate::path::Path;
-use crate::query::{FieldSelection, Query};
 use crate::record::record;
 
 /// The merge fields of one audience; made by [`crate::ListHandle::merge_fields`].
@@ -23,68 +17,29 @@ impl MergeFields {
         Self { client, list_id }
     }
 
-    fn collection(&self) -> Result<Collection> {
-        let path = Path::new("/lists/{list_id}/merge-fields", &[&self.list_id])?;
-        Ok(Collection {
-            client: self.client.clone(),
-            path,
-            items_key: "merge_fields",
-        })
+    collection! {
+        "/lists/{list_id}/merge-fields" [self.list_id],
+        "merge_fields": MergeField, ListMergeFields,
+        /// One page of merge fields. The address, `EMAIL`, is not among them.
+        page list,
+        /// All merge fields that match.
+        stream stream,
     }
 
-    /// One page of merge fields. The address, `EMAIL`, is not among them.
-    pub async fn list(&self, request: &ListMergeFields) -> Result<Fetched<Page<MergeField>>> {
-        self.collection()?.page(request.selection()?).await
-    }
-
-    /// All merge fields that match.
-    pub fn stream(
-        &self,
-        request: &ListMergeFields,
-    ) -> Result<impl Stream<Item = Result<MergeField>> + Send + 'static + use<>> {
-        Ok(self.collection()?.stream(request.selection()?))
-    }
-
-    /// One merge field.
-    pub async fn get(
-        &self,
-        merge_id: u64,
-        request: &FieldSelection,
-    ) -> Result<Fetched<MergeField>> {
-        const FIELD: &str = "/lists/{list_id}/merge-fields/{merge_id}";
-        let path = Path::new(FIELD, &[&self.list_id, &merge_id.to_string()])?;
-        self.client.get(&path, &request.query()?).await
+    object! {
+        "/lists/{list_id}/merge-fields/{merge_id}" [self.list_id] (merge_id: u64): MergeField,
+        /// One merge field.
+        get
     }
 }
 
-/// Filters and page of [`MergeFields::list`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ListMergeFields {
-    /// Rows per page; the server's default is 10, its documented maximum 1000.
-    pub count: Option<u32>,
-    /// Rows to skip.
-    pub offset: Option<u64>,
-    /// Members of the answer to send, as paths below the envelope: `merge_fields.tag`.
-    pub fields: Vec<String>,
-    /// Members of the answer to leave out.
-    pub exclude_fields: Vec<String>,
-    /// Only fields of this type.
-    pub kind: Option<MergeFieldType>,
-    /// Only required fields, or only others.
-    pub required: Option<bool>,
-}
-
-impl ListMergeFields {
-    fn selection(&self) -> Result<Selection> {
-        let mut query = Query::new();
-        query.selection(&self.fields, &self.exclude_fields)?;
-        query.text("type", self.kind.as_ref().map(MergeFieldType::as_str));
-        query.flag("required", self.required);
-        Ok(Selection {
-            filters: query,
-            count: self.count,
-            offset: self.offset,
-        })
+list_request! {
+    /// Filters and page of [`MergeFields::list`].
+    ListMergeFields {
+        /// Only fields of this type.
+        kind as "type": MergeFieldType,
+        /// Only required fields, or only others.
+        required: bool,
     }
 }
 

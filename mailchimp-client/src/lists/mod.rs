@@ -8,13 +8,11 @@ mod merge_fields;
 mod segments;
 mod webhooks;
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use futures::Stream;
 
 use crate::client::Client;
-use crate::endpoint::{collection, object};
+use crate::endpoint::{collection, list_request, object};
 use crate::error::Result;
 use crate::fetched::Fetched;
 use crate::field::JsonObject;
@@ -52,26 +50,13 @@ impl Lists {
         Self { client }
     }
 
-    fn collection(&self) -> Result<Collection> {
-        let path = Path::new("/lists", &[])?;
-        Ok(Collection {
-            client: self.client.clone(),
-            path,
-            items_key: "lists",
-        })
-    }
-
-    /// One page of audiences.
-    pub async fn list(&self, request: &ListLists) -> Result<Fetched<Page<List>>> {
-        self.collection()?.page(request.selection()?).await
-    }
-
-    /// All audiences that match.
-    pub fn stream(
-        &self,
-        request: &ListLists,
-    ) -> Result<impl Stream<Item = Result<List>> + Send + 'static + use<>> {
-        Ok(self.collection()?.stream(request.selection()?))
+    collection! {
+        "/lists",
+        "lists": List, ListLists,
+        /// One page of audiences.
+        page list,
+        /// All audiences that match.
+        stream stream,
     }
 }
 
@@ -83,64 +68,27 @@ open_enum! {
     }
 }
 
-/// Filters, order and page of [`Lists::list`]. `Debug` leaves out the address.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct ListLists {
-    /// Rows per page; the server's default is 10, its documented maximum 1000.
-    pub count: Option<u32>,
-    /// Rows to skip.
-    pub offset: Option<u64>,
-    /// Members of the answer to send, as paths below the envelope: `lists.id`.
-    pub fields: Vec<String>,
-    /// Members of the answer to leave out.
-    pub exclude_fields: Vec<String>,
-    /// Created in this second or before.
-    pub before_date_created: Option<DateTime<Utc>>,
-    /// Created after this second.
-    pub since_date_created: Option<DateTime<Utc>>,
-    /// Last campaign sent in this second or before.
-    pub before_campaign_last_sent: Option<DateTime<Utc>>,
-    /// Last campaign sent after this second.
-    pub since_campaign_last_sent: Option<DateTime<Utc>>,
-    /// Only audiences that have this address as a subscriber.
-    pub email: Option<String>,
-    /// Order. Without it the order is not documented.
-    pub sort_field: Option<ListSort>,
-    /// Direction of the order.
-    pub sort_dir: Option<SortDir>,
-    /// Only audiences with (or without) an active store.
-    pub has_ecommerce_store: Option<bool>,
-    /// Adds `stats.total_contacts`, an approximation.
-    pub include_total_contacts: Option<bool>,
-}
-
-impl ListLists {
-    fn selection(&self) -> Result<Selection> {
-        let mut query = Query::new();
-        query.selection(&self.fields, &self.exclude_fields)?;
-        query.time("before_date_created", self.before_date_created);
-        query.time("since_date_created", self.since_date_created);
-        query.time("before_campaign_last_sent", self.before_campaign_last_sent);
-        query.time("since_campaign_last_sent", self.since_campaign_last_sent);
-        query.text("email", self.email.as_deref());
-        query.text("sort_field", self.sort_field.as_ref().map(ListSort::as_str));
-        query.text("sort_dir", self.sort_dir.as_ref().map(SortDir::as_str));
-        query.flag("has_ecommerce_store", self.has_ecommerce_store);
-        query.flag("include_total_contacts", self.include_total_contacts);
-        Ok(Selection {
-            filters: query,
-            count: self.count,
-            offset: self.offset,
-        })
-    }
-}
-
-impl fmt::Debug for ListLists {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListLists")
-            .field("count", &self.count)
-            .field("offset", &self.offset)
-            .finish_non_exhaustive()
+list_request! {
+    /// Filters, order and page of [`Lists::list`].
+    ListLists {
+        /// Created in this second or before.
+        before_date_created: DateTime<Utc>,
+        /// Created after this second.
+        since_date_created: DateTime<Utc>,
+        /// Last campaign sent in this second or before.
+        before_campaign_last_sent: DateTime<Utc>,
+        /// Last campaign sent after this second.
+        since_campaign_last_sent: DateTime<Utc>,
+        /// Only audiences that have this address as a subscriber.
+        email: String,
+        /// Order. Without it the order is not documented.
+        sort_field: ListSort,
+        /// Direction of the order.
+        sort_dir: SortDir,
+        /// Only audiences with (or without) an active store.
+        has_ecommerce_store: bool,
+        /// Adds `stats.total_contacts`, an approximation.
+        include_total_contacts: bool,
     }
 }
 

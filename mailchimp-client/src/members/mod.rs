@@ -29,7 +29,6 @@ pub use member::{
 };
 pub use requests::{InterestMatch, ListActivity, ListFeed, ListMembers, MemberSort};
 pub use search::{FoundMembers, MemberSearch, SearchMembers};
-pub(crate) use write::seconds;
 pub use write::{Coordinates, MemberWrite, PermissionWrite, TagWrite};
 
 const MEMBERS: &str = "/lists/{list_id}/members";

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::member::{EmailType, MemberStatus};
+use crate::field::seconds;
 
 /// What to set on a member. What is `None` or empty stays as it is.
 ///
@@ -70,17 +71,6 @@ impl fmt::Debug for MemberWrite {
             .field("status_if_new", &self.status_if_new)
             .field("status", &self.status)
             .finish_non_exhaustive()
-    }
-}
-
-#[expect(clippy::ref_option, reason = "the signature serde calls")]
-pub(crate) fn seconds<S: Serializer>(
-    time: &Option<DateTime<Utc>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%SZ")),
-        None => serializer.serialize_none(),
     }
 }
 
