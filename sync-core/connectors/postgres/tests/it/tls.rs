@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use sync_core::{Error, ErrorKind, Sink};
-use sync_postgres::{PostgresSettings, PostgresWarehouse, SslMode};
+use sync_postgres::{Host, PostgresSettings, PostgresWarehouse, SslMode};
 
 use crate::rights;
 use crate::server::{self, Place};
