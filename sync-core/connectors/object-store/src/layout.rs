@@ -7,6 +7,10 @@ use object_store::path::{Path, PathPart};
 
 use crate::settings::Format;
 
+/// The folders of a stream's days begin with this. Readers make a column of it, which would hide a field of that name: no
+/// column of a field ends in an underscore ([`sync_core::table::column_name`]).
+pub(crate) const DAY: &str = "date_=";
+
 /// Folder of a stream's manifests.
 pub(crate) const MANIFESTS: &str = "_manifests";
 
@@ -46,10 +50,10 @@ impl IntervalId {
         Some(time.and_utc())
     }
 
-    /// The folder that files of this id lie in: `date=2026-11-21`.
+    /// The folder that files of this id lie in: `date_=2026-11-21`.
     fn partition(&self) -> String {
         let digits = |range: std::ops::Range<usize>| self.0.get(range).unwrap_or_default();
-        format!("date={}-{}-{}", digits(0..4), digits(4..6), digits(6..8))
+        format!("{DAY}{}-{}-{}", digits(0..4), digits(4..6), digits(6..8))
     }
 
     /// What the paths of its files begin with, below the stream's folder.
@@ -79,7 +83,7 @@ pub(crate) struct DataFile {
 }
 
 impl DataFile {
-    /// Its path below the stream's folder: `date=2026-11-21/20261121T110445.123Z-0a1b2.parquet`.
+    /// Its path below the stream's folder: `date_=2026-11-21/20261121T110445.123Z-0a1b2.parquet`.
     pub(crate) fn relative(&self) -> String {
         let (path, extension) = (self.id.path(), self.format.extension());
         match self.compaction {
@@ -144,6 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn the_column_of_days_hides_no_field() {
+        for field in [
+            "date", "date_", "Date_", "date ", "date__", "date.", "date_=",
+        ] {
+            assert_ne!(format!("{}=", sync_core::table::column_name([field])), DAY);
+        }
+    }
+
+    #[test]
     fn names_come_back() {
         let now = Utc.with_ymd_and_hms(2026, 11, 21, 11, 4, 45).unwrap();
         for format in [
@@ -160,7 +173,7 @@ mod tests {
                 };
                 let path = file.relative();
                 assert!(
-                    path.starts_with("date=2026-11-21/20261121T110445.000Z-"),
+                    path.starts_with("date_=2026-11-21/20261121T110445.000Z-"),
                     "{path}"
                 );
                 assert_eq!(DataFile::parse(&path), Some(file));
@@ -173,12 +186,12 @@ mod tests {
         for path in [
             "",
             "a/b",
-            "date=2026-11-21/part-0.parquet",
-            "date=2026-11-21/20261121T110445.000Z-0a1b2.csv",
-            "date=2026-11-21/20261121T110445.000Z-0a1b2.parquet#1",
-            "date=2026-11-21/20261121T110445.000Z-0a1b2.compact-x.parquet",
-            "date=2026-11-20/20261121T110445.000Z-0a1b2.parquet",
-            "date=2026-11-21/2026112ßT110445.000Z-0a1b.parquet",
+            "date_=2026-11-21/part-0.parquet",
+            "date_=2026-11-21/20261121T110445.000Z-0a1b2.csv",
+            "date_=2026-11-21/20261121T110445.000Z-0a1b2.parquet#1",
+            "date_=2026-11-21/20261121T110445.000Z-0a1b2.compact-x.parquet",
+            "date_=2026-11-20/20261121T110445.000Z-0a1b2.parquet",
+            "date_=2026-11-21/2026112ßT110445.000Z-0a1b.parquet",
             "_manifests/00000001.json",
         ] {
             assert_eq!(DataFile::parse(path), None, "{path}");

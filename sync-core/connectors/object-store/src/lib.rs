@@ -19,22 +19,23 @@
 //! # What readers are promised
 //!
 //! ```text
-//! <prefix>/<stream>/date=2026-11-21/20261121T110445.123Z-0a1b2.parquet                    an interval
-//! <prefix>/<stream>/date=2026-11-22/20261122T020000.000Z-3c4d5.compact-00000001.parquet   a compaction
+//! <prefix>/<stream>/date_=2026-11-21/20261121T110445.123Z-0a1b2.parquet                    an interval
+//! <prefix>/<stream>/date_=2026-11-22/20261122T020000.000Z-3c4d5.compact-00000001.parquet   a compaction
 //! <prefix>/<stream>/_manifests/00000001.json                                              what it replaced
 //! ```
 //!
 //! The stream's name is folded as [`column_name`](sync_core::table::column_name) does it. The date is the day (UTC) on
-//! which the file was begun. The end of the name tells the format: `parquet`, `jsonl`, `jsonl.gz`, `jsonl.zst`; several can
-//! stand side by side.
+//! which the file was begun; readers that make a column of it call it `date_`, so that it hides no field named `date`. The
+//! end of the name tells the format: `parquet`, `jsonl`, `jsonl.gz`, `jsonl.zst`; several can stand side by side.
 //!
 //! - **A file is there whole or not at all.** In a directory it has another name (ending in `#` and a number, which no
 //!   pattern for the endings above matches) until it is synced, then it is renamed; an object store shows an object when it
 //!   is complete. One file holds one flushed interval of one stream, so whoever lists a stream sees whole intervals. An
 //!   interval of several streams appears stream by stream.
-//! - **Of the rows with one `_key`, the one with the greatest (`_interval`, `_position`) holds.** `_interval` is the name of the file that the row
-//!   was first written in; names sort in the order in which they were written, also when the clock is set back, as long as
-//!   one process at a time writes a stream. If `_deleted_at` of that row is set, the record is gone.
+//! - **Of the rows with one `_key`, the one with the greatest (`_interval`, `_position`) holds.** `_interval` is the name of
+//!   the file that the row was first written in. An interval sorts behind all that were published before it began, also
+//!   when the clock is set back; of two processes that write one stream at the same time, either may win. If `_deleted_at`
+//!   of the row that holds is set, the record is gone.
 //! - **Duplicates are harmless.** Delivery is at least once: after a crash the same records can come again in another file.
 //!   The rule above picks one.
 //! - **Compaction changes no answer.** The manifest with the greatest number names the compacted files that count (`files`)
@@ -42,14 +43,14 @@
 //!   Publishing a manifest is one step, so who reads it first and lists then sees the old files or the new one, never both
 //!   and never neither. Look at the manifests again after listing, and start over if there is a new one. Replaced files stay
 //!   for [`FileSettings::keep_replaced`] after that.
-//! - **Manifests can be ignored** by a reader that takes every file that matches `<stream>/date=*/*`: while a compacted file
-//!   and those it replaces are both there, the rows in it are duplicates, and duplicates are harmless. Such a reader must be done within
-//!   [`FileSettings::keep_replaced`] of its listing.
+//! - **Manifests can be ignored** by a reader that takes every file that matches `<stream>/date_=*/*`: while a compacted
+//!   file and those it replaces are both there, the rows in it are duplicates, and duplicates are harmless. Such a reader
+//!   must be done within [`FileSettings::keep_replaced`] of its listing.
 //!
 //! With `DuckDB`:
 //!
 //! ```sql
-//! SELECT * FROM read_parquet('s3://bucket/prefix/members/date=*/*.parquet', union_by_name = true)
+//! SELECT * FROM read_parquet('s3://bucket/prefix/members/date_=*/*.parquet', union_by_name = true)
 //! QUALIFY row_number() OVER (PARTITION BY _key ORDER BY _interval DESC, _position DESC) = 1
 //!     AND _deleted_at IS NULL
 //! ```

@@ -62,8 +62,13 @@ impl FileSink {
         }
     }
 
+    /// The interval of a stream, if it has begun.
+    fn interval(&mut self, stream: &Stream) -> Option<&mut Interval> {
+        self.streams.get_mut(stream.name())?.interval.as_mut()
+    }
+
     /// Begins an interval of a stream, behind whatever anybody has published of it.
-    async fn begin(&mut self, stream: &Arc<Stream>, now: DateTime<Utc>) -> Result<()> {
+    async fn begin(&mut self, stream: &Arc<Stream>, now: DateTime<Utc>) -> Result<&mut Interval> {
         let open = self
             .streams
             .entry(stream.name().clone())
@@ -76,13 +81,12 @@ impl FileSink {
         let newest = newest_after(&self.place, open.table.name(), open.newest.as_ref()).await?;
         open.newest = newest.or(open.newest.take());
         let id = IntervalId::next(now, open.newest.as_ref());
-        open.interval = Some(Interval {
+        Ok(open.interval.insert(Interval {
             name: id.as_str().into(),
             id,
             spool: Spool::new(open.stream.clone()),
             next: 0,
-        });
-        Ok(())
+        }))
     }
 
     fn scratch(&self) -> Scratch {
@@ -145,17 +149,9 @@ impl Sink<JsonRecord> for FileSink {
     async fn write(&mut self, records: Vec<JsonRecord>) -> Result<Report> {
         let now = self.clock.now();
         for record in records {
-            let stream = record.stream.clone();
-            let known = |sink: &Self| {
-                let open = sink.streams.get(stream.name());
-                open.is_some_and(|open| open.interval.is_some())
-            };
-            if !known(self) {
-                self.begin(&stream, now).await?;
-            }
-            let open = self.streams.get_mut(stream.name());
-            let Some(interval) = open.and_then(|open| open.interval.as_mut()) else {
-                continue;
+            let interval = match self.interval(&record.stream) {
+                Some(interval) => interval,
+                None => self.begin(&record.stream.clone(), now).await?,
             };
             interval.spool.push(Row {
                 interval: interval.name.clone(),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sync_core::{Error, ErrorKind, Result};
 
 use crate::error::{damaged, from_io, translate};
-use crate::layout::{DataFile, IntervalId, MANIFESTS, manifest_name, manifest_sequence};
+use crate::layout::{DAY, DataFile, IntervalId, MANIFESTS, manifest_name, manifest_sequence};
 use crate::place::Place;
 use crate::row::Scratch;
 
@@ -212,10 +212,7 @@ pub(crate) async fn newest_after(
         // Everything in folders of earlier days is older.
         let below = place.store.list_with_delimiter(Some(&root)).await;
         let mut dates = below.map_err(failed)?.common_prefixes;
-        dates.retain(|date| {
-            date.filename()
-                .is_some_and(|name| name.starts_with("date="))
-        });
+        dates.retain(|date| date.filename().is_some_and(|name| name.starts_with(DAY)));
         offset = dates.into_iter().max();
     }
     let Some(offset) = offset else {

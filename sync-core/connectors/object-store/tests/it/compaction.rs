@@ -168,7 +168,7 @@ async fn the_newest_row_of_each_key_is_kept_and_replaced_files_go_later() {
         "one row for each key, the removed one too"
     );
     assert_eq!(
-        world.count("date=").await,
+        world.count("date_=").await,
         4,
         "readers may still be at the old files"
     );
@@ -181,7 +181,7 @@ async fn the_newest_row_of_each_key_is_kept_and_replaced_files_go_later() {
 
     world.clock.advance(TimeDelta::seconds(3600));
     assert_eq!(world.compact().await.deleted, 3);
-    assert_eq!(world.count("date=").await, 1);
+    assert_eq!(world.count("date_=").await, 1);
     assert_eq!(world.answer().await, wanted);
 }
 
@@ -197,7 +197,7 @@ async fn later_intervals_win_over_a_compacted_file_and_are_compacted_with_it() {
         assert_eq!(world.answer().await, wanted);
         world.compact().await;
         assert_eq!(world.answer().await, wanted);
-        assert_eq!(world.count("date=").await, 1);
+        assert_eq!(world.count("date_=").await, 1);
         assert!(world.count("_manifests").await <= 2);
     }
 }
@@ -255,7 +255,7 @@ async fn a_compacted_file_has_every_column_as_wide_as_the_widest() {
     let objects = world.objects().await;
     let (_, bytes) = objects
         .iter()
-        .find(|(path, _)| path.contains("date="))
+        .find(|(path, _)| path.contains("date_="))
         .expect("a file");
     let rows = reader::parquet_json(bytes.clone());
     let column = |name: &str| -> Vec<Field> { rows.iter().map(|row| row[name].clone()).collect() };
@@ -350,7 +350,7 @@ async fn a_compaction_killed_anywhere_changes_no_answer_and_can_be_repeated() {
                     "repeated after {passing}, {fault:?}"
                 );
             }
-            assert_eq!(world.count("date=").await, 1, "nothing is left over");
+            assert_eq!(world.count("date_=").await, 1, "nothing is left over");
             if done.is_ok() {
                 survived = passing;
                 break;
@@ -415,7 +415,7 @@ async fn all_streams_are_compacted_and_a_damaged_one_holds_up_no_other() {
     for _ in 0..2 {
         world.write(&[("a", json!({}))]).await;
     }
-    let damaged = "campaigns/date=2026-11-21/20261121T110445.000Z-0a1b2.parquet".into();
+    let damaged = "campaigns/date_=2026-11-21/20261121T110445.000Z-0a1b2.parquet".into();
     let put = world
         .store
         .put_opts(&damaged, "no file of ours".into(), PutOptions::default());
@@ -433,7 +433,7 @@ async fn all_streams_are_compacted_and_a_damaged_one_holds_up_no_other() {
 #[tokio::test]
 async fn what_killed_processes_left_in_a_directory_is_deleted_after_a_day() {
     let place = TestPlace::on_disk();
-    let date = place.path().join("members/date=2026-11-21");
+    let date = place.path().join("members/date_=2026-11-21");
     std::fs::create_dir_all(&date).expect("a directory");
     let unfinished = date.join("20261121T110445.000Z-0a1b2.parquet#1");
     let foreign = date.join("notes#1");

@@ -94,7 +94,7 @@ async fn refusals_of_a_store_say_what_to_do_and_nothing_secret() {
         let chain = error.chain();
         assert_eq!(error.kind(), kind, "{chain}");
         assert!(chain.contains(words) && chain.contains(code), "{chain}");
-        assert!(chain.contains("members/date=2023-11-14/"), "{chain}");
+        assert!(chain.contains("members/date_=2023-11-14/"), "{chain}");
         let debug = format!("{error:?}");
         for secret in ["test-secret", &server.uri(), "Credential"] {
             assert!(!debug.contains(secret), "{debug}");

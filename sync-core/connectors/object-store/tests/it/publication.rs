@@ -37,7 +37,7 @@ fn sink(place: &TestPlace, format: Format, memory: usize) -> FileSink {
     )
 }
 
-/// Files below a directory as a reader finds them that takes what matches `*/date=*/*.<extension>`.
+/// Files below a directory as a reader finds them that takes what matches `*/date_=*/*.<extension>`.
 fn matching(place: &TestPlace, extension: &str) -> BTreeMap<String, Bytes> {
     let mut found = BTreeMap::new();
     let entries = |path: &std::path::Path| -> Vec<_> {
@@ -148,7 +148,7 @@ async fn files_lie_by_stream_and_day_and_say_what_they_are() {
     assert_eq!(objects.len(), 4);
     let folded = sync_core::table::column_name(["Email Activity"]);
     for stream in ["members", &folded] {
-        let prefix = format!("{stream}/date=2023-11-14/20231114T221320.00");
+        let prefix = format!("{stream}/date_=2023-11-14/20231114T221320.00");
         let files: Vec<_> = objects
             .keys()
             .filter(|path| path.starts_with(&prefix))

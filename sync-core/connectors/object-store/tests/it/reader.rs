@@ -66,7 +66,7 @@ fn files<'o>(
     objects: &'o BTreeMap<String, Bytes>,
     stream: &str,
 ) -> impl Iterator<Item = (&'o String, &'o Bytes)> {
-    objects.range(format!("{stream}/date=")..format!("{stream}/date>"))
+    objects.range(format!("{stream}/date_=")..format!("{stream}/date_>"))
 }
 
 /// The newest row of each key that is not gone.

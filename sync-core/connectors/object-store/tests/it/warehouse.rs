@@ -37,7 +37,7 @@ impl Tables {
             done.unwrap_or_else(|error| panic!("{stream}: {error}"));
         }
         let objects = self.place.objects().await;
-        let prefix = format!("{table}/date=");
+        let prefix = format!("{table}/date_=");
         let mut files = objects.range(prefix.clone()..);
         let (path, file) = files.next().filter(|(path, _)| path.starts_with(&prefix))?;
         assert!(path.contains(".compact-"), "{path}");
