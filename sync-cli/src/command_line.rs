@@ -2,6 +2,7 @@
 
 pub mod args;
 mod demo;
+mod discover;
 mod exit;
 mod imports;
 mod listing;
@@ -48,6 +49,8 @@ async fn dispatch(arguments: &Arguments, stop: &Shutdown) -> Result<Exit, Failur
         Command::Check(_) => imports::check(settings()?).await,
         Command::Replay(replay) => imports::replay(settings()?, replay, stop).await,
         Command::Verify(verify) => imports::verify(settings()?, verify, stop).await,
+        Command::Discover(discover) => discover::execute(discover),
+        Command::Views(_) => imports::views(settings()?).await,
         Command::Status(status) => listing::status(&settings()?, status).await,
         Command::History(history) => listing::history(&settings()?, history).await,
         Command::Failures(failures) => listing::failures(&settings()?, failures).await,

@@ -12,6 +12,8 @@ mod interval;
 mod layers;
 mod settings;
 mod sink_choice;
+mod stream_choice;
+mod warehouses;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +23,9 @@ use std::time::Duration;
 use ometria_client::AuthorizationSpelling;
 use secrecy::SecretString;
 use sync_core::{PipelineSettings, Schedule};
+use sync_mailchimp::catalogue::StreamSettings;
 use sync_ometria::{ConsentSettings, ContactSettings, PushSettings, RecordSettings};
+use sync_postgres::PostgresSettings;
 use url::{Host, Url};
 
 pub use self::environment::Environment;
@@ -29,6 +33,9 @@ pub use self::error::ConfigError;
 pub use self::interval::{format_interval, parse_interval};
 pub use self::settings::{Flags, LogFormat, LogLevel, MetricsAddress, Settings};
 pub use self::sink_choice::SinkChoice;
+pub use self::stream_choice::StreamChoice;
+pub(crate) use self::stream_choice::everything;
+pub use self::warehouses::{FilesAccount, SnowflakeAccount};
 use crate::mapping::MappingSettings;
 
 /// The account that is meant where none is named.
@@ -48,8 +55,19 @@ pub struct Config {
     pub mailchimp: BTreeMap<String, MailchimpAccount>,
     /// Ometria accounts by name.
     pub ometria: BTreeMap<String, OmetriaAccount>,
+    /// Postgres databases by name, for the sink `postgres:NAME`.
+    pub postgres: BTreeMap<String, PostgresSettings>,
+    /// Snowflake accounts by name, for the sink `snowflake:NAME`.
+    pub snowflake: BTreeMap<String, SnowflakeAccount>,
+    /// How files are written and object stores reached.
+    pub files: FilesAccount,
     /// Where imports go that name no sink of their own. Default the Ometria account `default`.
     pub sink: SinkChoice,
+    /// Streams to read from every Mailchimp account into [`sink`](Self::sink), which must be one that takes any stream.
+    /// Default none.
+    pub streams: StreamChoice,
+    /// Look-back and full reads of streams.
+    pub streams_reading: StreamSettings,
     /// How often an import runs that names no schedule of its own. Default every hour.
     pub schedule: Schedule,
     /// When to commit and how to look for removals.
@@ -76,7 +94,12 @@ impl Config {
             only_these_audiences: false,
             mailchimp: BTreeMap::new(),
             ometria: BTreeMap::new(),
+            postgres: BTreeMap::new(),
+            snowflake: BTreeMap::new(),
+            files: FilesAccount::default(),
             sink: SinkChoice::default(),
+            streams: StreamChoice::default(),
+            streams_reading: StreamSettings::default(),
             schedule: Schedule::default(),
             delivery: PipelineSettings::default(),
             reading: Reading::default(),
@@ -98,6 +121,14 @@ impl Config {
     #[must_use]
     pub fn with_ometria(mut self, account: OmetriaAccount) -> Self {
         self.ometria.insert(DEFAULT_ACCOUNT.to_owned(), account);
+        self
+    }
+
+    /// Reads these streams into this sink.
+    #[must_use]
+    pub fn with_streams(mut self, streams: StreamChoice, sink: SinkChoice) -> Self {
+        self.streams = streams;
+        self.sink = sink;
         self
     }
 

@@ -3,7 +3,10 @@
 mod compose;
 mod consent_first;
 mod plan;
+mod reconcile;
 mod service;
+mod streams;
+mod warehouses;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -120,6 +123,8 @@ impl Importer {
         for plan in self.named_plans(import)? {
             let waiting = match keys {
                 None => None,
+                // It asks each of its audiences' imports.
+                Some(keys) if plan.is_every_audience() => Some(keys.to_vec()),
                 Some(keys) => {
                     let mine = self.rejected_among(&plan.id, keys).await?;
                     if mine.is_empty() {
@@ -165,10 +170,10 @@ impl Importer {
 
     fn active_plans(&self) -> Result<Vec<Plan>> {
         let entries = self.state.imports();
-        if entries.is_empty() {
+        let config = self.composer.config();
+        if entries.is_empty() && config.streams.is_empty() {
             return Err(no_audience());
         }
-        let config = self.composer.config();
         Ok(active(plans(&entries, &[], config)?, config))
     }
 
@@ -252,7 +257,9 @@ fn active(plans: Vec<Plan>, config: &Config) -> Vec<Plan> {
             || config
                 .audiences
                 .iter()
-                .any(|id| *id == plan.list_id || id.as_str() == plan.id.as_str())
+                .any(|id| Some(id.as_str()) == plan.list_id() || id.as_str() == plan.id.as_str())
+            // Streams are not audiences: they were asked for by name.
+            || plan.list_id().is_none()
     };
     plans
         .into_iter()
@@ -299,7 +306,7 @@ pub async fn check(config: Config) -> Result<Vec<(ImportId, Result<()>)>> {
     if config.mailchimp.is_empty() {
         return Err(missing_key("MAILCHIMP_API_KEY", "Mailchimp"));
     }
-    if entries.is_empty() && others.is_empty() {
+    if entries.is_empty() && others.is_empty() && config.streams.is_empty() {
         return Err(no_audience());
     }
     let plans = active(plans(&entries, &others, &config)?, &config);
@@ -318,6 +325,16 @@ pub async fn check(config: Config) -> Result<Vec<(ImportId, Result<()>)>> {
         .collect::<Result<Vec<_>>>()?;
     let answers = future::join_all(imports.iter().map(|import| import.check())).await;
     Ok(plans.into_iter().map(|plan| plan.id).zip(answers).collect())
+}
+
+/// Makes the views for analytics in the warehouse that is the sink, and names them.
+///
+/// # Errors
+/// When the warehouse cannot be opened or refuses.
+pub async fn create_views(config: Config) -> Result<Vec<String>> {
+    let sink = config.sink.clone();
+    let warehouses = warehouses::Warehouses::new(&config, Arc::new(SystemClock));
+    warehouses.create_views(&sink).await
 }
 
 impl ImporterBuilder {

@@ -32,8 +32,8 @@ pub mod mapping;
 pub mod telemetry;
 
 pub use config::{
-    Config, ConfigError, DEFAULT_ACCOUNT, Environment, Flags, LogFormat, LogLevel,
+    Config, ConfigError, DEFAULT_ACCOUNT, Environment, FilesAccount, Flags, LogFormat, LogLevel,
     MailchimpAccount, MetricsAddress, OmetriaAccount, Profile, Reading, Settings, SinkChoice,
-    check_list_id, format_interval, parse_base_url, parse_interval,
+    SnowflakeAccount, StreamChoice, check_list_id, format_interval, parse_base_url, parse_interval,
 };
-pub use importer::{Importer, ImporterBuilder, Served, check};
+pub use importer::{Importer, ImporterBuilder, Served, check, create_views};

@@ -61,6 +61,15 @@ impl Stream {
         self
     }
 
+    /// The same fields under another name.
+    #[must_use]
+    pub fn renamed(self, name: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            ..self
+        }
+    }
+
     /// The name.
     pub fn name(&self) -> &Arc<str> {
         &self.name

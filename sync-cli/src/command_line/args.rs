@@ -77,6 +77,10 @@ pub enum Command {
     Run(RunArguments),
     /// Prove that keys, audiences and sink work; changes nothing
     Check(CheckArguments),
+    /// List the streams of an account: what each holds, what it costs, its fields
+    Discover(DiscoverArguments),
+    /// Make the views for analytics in a warehouse
+    Views(ViewsArguments),
     /// Show each import: where it stands, what is left over
     Status(ListingArguments),
     /// Show past runs, newest first
@@ -134,9 +138,18 @@ pub struct RunArguments {
 /// Where records go and how many.
 #[derive(Args, Debug, Default)]
 pub struct DeliveryArguments {
-    /// ometria, ometria:ACCOUNT, jsonl:DIR or jsonl:- [default: ometria]
+    /// ometria, ometria:ACCOUNT, jsonl:DIR, jsonl:- or sqlite:FILE [default: ometria]
     #[arg(long, value_name = "KIND[:TARGET]")]
     pub sink: Option<String>,
+
+    /// Streams to read from the whole account, or all; sync-cli discover lists them [default: all, if the sink is a
+    /// warehouse and no audience is named]
+    #[arg(long, value_name = "STREAM", value_delimiter = ',')]
+    pub streams: Vec<String>,
+
+    /// Streams to leave out
+    #[arg(long, value_name = "STREAM", value_delimiter = ',')]
+    pub exclude: Vec<String>,
 
     /// Read at most so many records: a trial run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -151,6 +164,26 @@ pub struct CheckArguments {
     pub list_ids: Vec<String>,
 
     /// ometria, ometria:ACCOUNT, jsonl:DIR or jsonl:- [default: ometria]
+    #[arg(long, value_name = "KIND[:TARGET]")]
+    pub sink: Option<String>,
+}
+
+/// `discover`
+#[derive(Args, Debug)]
+pub struct DiscoverArguments {
+    /// Only these streams, with all their fields
+    #[arg(value_name = "STREAM")]
+    pub streams: Vec<String>,
+
+    /// Print JSON, with a JSON Schema for each stream
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `views`
+#[derive(Args, Debug)]
+pub struct ViewsArguments {
+    /// Which warehouse, such as sqlite:mailchimp.db
     #[arg(long, value_name = "KIND[:TARGET]")]
     pub sink: Option<String>,
 }
@@ -222,9 +255,17 @@ pub struct VerifyArguments {
     #[arg(value_name = "IMPORT")]
     pub import: Option<String>,
 
-    /// ometria, ometria:ACCOUNT, jsonl:DIR or jsonl:- [default: ometria]
+    /// ometria, ometria:ACCOUNT, jsonl:DIR, jsonl:- or sqlite:FILE [default: ometria]
     #[arg(long, value_name = "KIND[:TARGET]")]
     pub sink: Option<String>,
+
+    /// Streams to compare; as with run
+    #[arg(long, value_name = "STREAM", value_delimiter = ',')]
+    pub streams: Vec<String>,
+
+    /// Streams to leave out
+    #[arg(long, value_name = "STREAM", value_delimiter = ',')]
+    pub exclude: Vec<String>,
 
     /// Print JSON
     #[arg(long)]
@@ -361,6 +402,18 @@ pub struct SimulateMailchimp {
     )]
     pub list_ids: Vec<String>,
 
+    /// Also a handful of everything else that an account holds: campaigns and reports, stores, templates, files …
+    #[arg(long)]
+    pub full: bool,
+
+    /// With --full: campaigns that were sent
+    #[arg(long, value_name = "N", default_value_t = 8, requires = "full")]
+    pub campaigns: u32,
+
+    /// With --full: recipients of each campaign
+    #[arg(long, value_name = "N", default_value_t = 40, requires = "full")]
+    pub recipients: u32,
+
     /// How the members' last changes are spread over time
     #[arg(long, value_enum, default_value_t = Ties::Even)]
     pub ties: Ties,
@@ -403,6 +456,15 @@ fn parse_share(text: &str) -> Result<f64, String> {
     }
 }
 
+impl DeliveryArguments {
+    fn set(&self, flags: &mut Flags) {
+        flags.sink.clone_from(&self.sink);
+        flags.streams.clone_from(&self.streams);
+        flags.exclude.clone_from(&self.exclude);
+        flags.limit = self.limit;
+    }
+}
+
 impl Arguments {
     /// What the command line says about settings.
     pub fn flags(&self) -> Flags {
@@ -419,18 +481,21 @@ impl Arguments {
             Command::Run(run) => {
                 flags.list_ids.clone_from(&run.list_ids);
                 flags.metrics.clone_from(&run.metrics);
-                flags.sink.clone_from(&run.delivery.sink);
-                flags.limit = run.delivery.limit;
+                run.delivery.set(&mut flags);
             }
             Command::Check(check) => {
                 flags.list_ids.clone_from(&check.list_ids);
                 flags.sink.clone_from(&check.sink);
             }
             Command::Replay(replay) => {
-                flags.sink.clone_from(&replay.delivery.sink);
-                flags.limit = replay.delivery.limit;
+                replay.delivery.set(&mut flags);
             }
-            Command::Verify(verify) => flags.sink.clone_from(&verify.sink),
+            Command::Verify(verify) => {
+                flags.sink.clone_from(&verify.sink);
+                flags.streams.clone_from(&verify.streams);
+                flags.exclude.clone_from(&verify.exclude);
+            }
+            Command::Views(views) => flags.sink.clone_from(&views.sink),
             _ => {}
         }
         flags

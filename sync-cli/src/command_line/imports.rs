@@ -114,6 +114,23 @@ pub(super) async fn check(settings: Settings) -> Result<Exit, Failure> {
     Ok(worst(exits.into_iter()))
 }
 
+/// Makes the views of the sink that is set.
+pub(super) async fn views(settings: Settings) -> Result<Exit, Failure> {
+    let _watch = Watch::start(&settings, false).await?;
+    let views = importer::create_views(settings.config)
+        .await
+        .map_err(Failure::before_start)?;
+    let mut text = String::new();
+    for view in &views {
+        let _ = writeln!(text, "{view}");
+    }
+    if views.is_empty() {
+        text.push_str("no views: the sink has no tables for them\n");
+    }
+    print(Stream::Stdout, &text);
+    Ok(Exit::Good)
+}
+
 pub(super) async fn replay(
     settings: Settings,
     arguments: &ReplayArguments,

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use loopback::{Server, Simulator};
-use mailchimp_simulator::{AudienceHandle, AudienceSpec, MailchimpSimulator, Spread, StatusMix};
+use mailchimp_simulator::{
+    AccountSpec, AudienceHandle, AudienceSpec, MailchimpSimulator, Spread, StatusMix,
+};
 use ometria_simulator::{FaultRule, OmetriaSimulator};
 use sync_core::{Clock, Error, ErrorKind, Shutdown, SystemClock};
 use tokio::time::{MissedTickBehavior, interval};
@@ -63,6 +65,15 @@ async fn mailchimp(arguments: &SimulateMailchimp, stop: &Shutdown) -> Result<Exi
         spec.spread = spread(arguments.ties, SystemClock.now());
         spec.statuses = StatusMix::SHOP;
         audiences.push(simulator.add_audience(spec));
+    }
+    if arguments.full {
+        let mut spec = AccountSpec {
+            audiences: Vec::new(),
+            ..AccountSpec::full()
+        };
+        spec.campaigns.sent = arguments.campaigns;
+        spec.campaigns.recipients = arguments.recipients;
+        simulator.fill(spec);
     }
     for (fault, share) in faults(general) {
         simulator

@@ -12,30 +12,30 @@ use super::layers::{Layers, parse_or_default, whole_number};
 use super::{DEFAULT_ACCOUNT, MailchimpAccount, OmetriaAccount, Profile, parse_base_url};
 
 /// An account's table, and how its settings are called in the layers.
-struct AccountLayer<T> {
-    name: String,
-    table: T,
+pub(super) struct AccountLayer<T> {
+    pub(super) name: String,
+    pub(super) table: T,
     /// What follows a variable's name, such as `_BRAND`.
-    suffix: String,
+    pub(super) suffix: String,
     /// What precedes an entry's name, such as `ometria_accounts.brand`.
-    prefix: String,
+    pub(super) prefix: String,
 }
 
 /// The default account, and those that have a table or a variable such as `MAILCHIMP_API_KEY_BRAND`.
-fn account_layers<T: Default>(
+pub(super) fn account_layers<T: Default>(
     layers: &Layers<'_>,
     system: &str,
+    variable: &str,
     default: T,
     mut tables: BTreeMap<String, T>,
 ) -> Result<Vec<AccountLayer<T>>, ConfigError> {
-    let variable = format!("{}_API_KEY_", system.to_ascii_uppercase());
     let names: BTreeSet<String> = tables
         .keys()
         .cloned()
         .chain(
             layers
                 .environment
-                .suffixes(&variable)
+                .suffixes(variable)
                 .map(str::to_ascii_lowercase),
         )
         .collect();
@@ -71,7 +71,7 @@ pub(super) fn mailchimp(
     others: BTreeMap<String, MailchimpTable>,
 ) -> Result<BTreeMap<String, MailchimpAccount>, ConfigError> {
     let mut accounts = BTreeMap::new();
-    for account in account_layers(layers, "mailchimp", default, others)? {
+    for account in account_layers(layers, "mailchimp", "MAILCHIMP_API_KEY_", default, others)? {
         let AccountLayer {
             name,
             table,
@@ -123,7 +123,7 @@ pub(super) fn ometria(
     others: BTreeMap<String, OmetriaTable>,
 ) -> Result<BTreeMap<String, OmetriaAccount>, ConfigError> {
     let mut accounts = BTreeMap::new();
-    for account in account_layers(layers, "ometria", default, others)? {
+    for account in account_layers(layers, "ometria", "OMETRIA_API_KEY_", default, others)? {
         let AccountLayer {
             name,
             table,

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
+use sync_mailchimp::catalogue::StreamSettings;
 use sync_ometria::{ConsentSettings, ContactSettings, PushSettings, RecordSettings};
 
 use super::error::ConfigError;
 use super::interval::parse_interval;
+use super::warehouses::{FilesTable, PostgresTable, SnowflakeTable};
 use crate::mapping::MappingSettings;
 
 /// The whole file. Absent tables and keys keep their defaults.
@@ -21,6 +23,8 @@ pub(super) struct SettingsFile {
     #[serde(deserialize_with = "interval")]
     pub(super) schedule: Option<Duration>,
     pub(super) list_ids: Vec<String>,
+    pub(super) streams: Vec<String>,
+    pub(super) exclude: Vec<String>,
     pub(super) log: Option<String>,
     pub(super) log_level: Option<String>,
     pub(super) log_file: Option<String>,
@@ -29,8 +33,14 @@ pub(super) struct SettingsFile {
     pub(super) mailchimp_accounts: BTreeMap<String, MailchimpTable>,
     pub(super) ometria: OmetriaTable,
     pub(super) ometria_accounts: BTreeMap<String, OmetriaTable>,
+    pub(super) postgres: PostgresTable,
+    pub(super) postgres_accounts: BTreeMap<String, PostgresTable>,
+    pub(super) snowflake: SnowflakeTable,
+    pub(super) snowflake_accounts: BTreeMap<String, SnowflakeTable>,
+    pub(super) files: FilesTable,
     pub(super) delivery: DeliveryTable,
     pub(super) reading: ReadingTable,
+    pub(super) streams_reading: StreamSettings,
     pub(super) mapping: MappingSettings,
     pub(super) contact: ContactSettings,
     pub(super) consent: ConsentSettings,
@@ -89,11 +99,11 @@ fn interval<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::E
         .map_err(serde::de::Error::custom)
 }
 
-fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+pub(super) fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
     // The error of a wrong type would quote the value.
     String::deserialize(from)
         .map(|text| Some(SecretString::from(text)))
-        .map_err(|_| serde::de::Error::custom("an api key is text in quotes"))
+        .map_err(|_| serde::de::Error::custom("a key is text in quotes"))
 }
 
 impl SettingsFile {

@@ -13,7 +13,7 @@ use super::error::ConfigError;
 use super::file::{DeliveryTable, SettingsFile};
 use super::interval::parse_interval;
 use super::layers::{Found, Layers, parse_or_default, whole_number};
-use super::{Config, SinkChoice, accounts, check_list_id};
+use super::{Config, SinkChoice, StreamChoice, accounts, check_list_id, warehouses};
 
 /// What a command line may set. `None` leaves the word to the layers beneath. Keys are not among them: other users of
 /// the machine see a process's arguments.
@@ -27,6 +27,10 @@ pub struct Flags {
     pub sink: Option<String>,
     /// Audiences named as arguments. When there are any, those of the layers beneath do not count.
     pub list_ids: Vec<String>,
+    /// `--streams`.
+    pub streams: Vec<String>,
+    /// `--exclude`.
+    pub exclude: Vec<String>,
     /// `--limit`.
     pub limit: Option<u64>,
     /// `--log`.
@@ -210,8 +214,17 @@ impl Settings {
         config.limit = flags.limit;
         config.only_these_audiences = !flags.list_ids.is_empty();
         config.audiences = audiences(&layers, flags.list_ids, file.list_ids)?;
+        config.streams = streams(
+            &layers,
+            (flags.streams, flags.exclude),
+            (file.streams, file.exclude),
+            &config,
+        )?;
         config.mailchimp = accounts::mailchimp(&layers, file.mailchimp, file.mailchimp_accounts)?;
         config.ometria = accounts::ometria(&layers, file.ometria, file.ometria_accounts)?;
+        config.postgres = warehouses::postgres(&layers, file.postgres, file.postgres_accounts)?;
+        config.snowflake = warehouses::snowflake(&layers, file.snowflake, file.snowflake_accounts)?;
+        config.files = warehouses::files(&layers, file.files)?;
         delivery(&layers, &file.delivery, &mut config)?;
         if let Some(lookback) = file.reading.lookback {
             config.reading.lookback = lookback;
@@ -243,6 +256,10 @@ impl Settings {
                 "remove the line",
             ));
         }
+        file.streams_reading
+            .validate()
+            .map_err(|error| invalid("streams_reading", error))?;
+        config.streams_reading = file.streams_reading;
         config.mapping = file.mapping;
         config.contact = file.contact;
         config.consent = file.consent;
@@ -357,6 +374,42 @@ fn audiences(
         }
     }
     Ok(unique)
+}
+
+/// Streams of the highest layer that names any; everything if none does, the sink is a warehouse and no audience is named.
+fn streams(
+    layers: &Layers<'_>,
+    flags: (Vec<String>, Vec<String>),
+    entries: (Vec<String>, Vec<String>),
+    config: &Config,
+) -> Result<StreamChoice, ConfigError> {
+    let words = |flag: Vec<String>, name: &str, variable: &str, entry: Vec<String>, key: &str| {
+        if !flag.is_empty() {
+            return (flag, name.to_owned());
+        }
+        match layers.variable(variable) {
+            Some(found) => (
+                found
+                    .text
+                    .split(',')
+                    .map(|word| word.trim().to_owned())
+                    .filter(|word| !word.is_empty())
+                    .collect(),
+                found.from,
+            ),
+            None => (entry, layers.entry(key)),
+        }
+    };
+    let (mut names, from) = words(flags.0, "--streams", "SYNC_STREAMS", entries.0, "streams");
+    let (excluded, without) = words(flags.1, "--exclude", "SYNC_EXCLUDE", entries.1, "exclude");
+    if names.is_empty() && config.sink.is_warehouse() && config.audiences.is_empty() {
+        names.push("all".to_owned());
+    }
+    let wrong = |from: String| {
+        move |problem| ConfigError::new(from, problem, "name streams, separated by commas, or all")
+    };
+    StreamChoice::new(&[], &excluded).map_err(wrong(without))?;
+    StreamChoice::new(&names, &excluded).map_err(wrong(from))
 }
 
 fn delivery(

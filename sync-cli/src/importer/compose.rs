@@ -8,14 +8,21 @@ use mailchimp_client::Client as Mailchimp;
 use ometria_client::{ApiKey, Client as Ometria, RecordClient};
 use secrecy::ExposeSecret;
 use sync_core::{
-    Clock, Error, ErrorKind, Import, ImportId, JsonMapping, JsonlSink, Limit, Mapping, Observer,
-    Pipeline, PipelineSettings, Result, Sink, StateStore, Stream, Turn,
+    Clock, Error, ErrorKind, EventMapping, Import, ImportId, JsonMapping, JsonRecord, JsonlSink,
+    JsonlTarget, Keyed, Limit, Mapping, Observer, Pipeline, PipelineSettings, Result, Sink, Source,
+    StateStore, Stream, Turn,
+};
+use sync_mailchimp::catalogue::{
+    self, CatalogueAccount, MembersSource, StreamDefinition, StreamRecord, StreamSource,
 };
 use sync_mailchimp::{AudienceSettings, AudienceSource, MemberRow, RecentCheck, StatusFilter};
 use sync_ometria::{ContactMapping, FactsMapping, OmetriaSink, RecordMapping, RecordSink};
 
 use super::consent_first::{ConsentFirst, NoRecord, NoSink, OptOutPass};
-use super::plan::{AudienceRef, Plan};
+use super::plan::{AudiencePlan, AudienceRef, Content, Plan};
+use super::reconcile::{Prefix, Reconciled};
+use super::streams::{EveryAudience, InTurn, StreamSlots, no_warehouse};
+use super::warehouses::Warehouses;
 use crate::config::{Config, MailchimpAccount, OmetriaAccount, Profile, SinkChoice};
 use crate::mapping::{AudienceMapping, FieldMapping};
 use crate::telemetry::hooks::WireHooks;
@@ -38,19 +45,27 @@ const BRIEF: u32 = 2;
 
 /// Builds imports. Whatever imports share lives here: one client for each account with its limits, one turn for each sink
 /// that several write to, one pass for each audience whose opt-outs must be known first.
+#[derive(Clone)]
 pub(crate) struct Composer {
     config: Config,
     mailchimp: HashMap<String, Mailchimp>,
     ometria: HashMap<String, OmetriaApi>,
+    catalogues: HashMap<String, CatalogueAccount>,
+    warehouses: Arc<Warehouses>,
+    /// Lets a few streams be read at a time.
+    slots: StreamSlots,
     limit: Option<Limit>,
-    turns: Mutex<HashMap<String, Turn>>,
-    passes: Mutex<HashMap<(String, AudienceRef), Arc<OptOutPass>>>,
+    turns: Arc<Mutex<HashMap<String, Turn>>>,
+    passes: Arc<Mutex<Passes>>,
     /// Checks that a pass hands to the import that follows it.
-    checks: Mutex<HashMap<AudienceRef, RecentCheck>>,
+    checks: Arc<Mutex<HashMap<AudienceRef, RecentCheck>>>,
     observer: Arc<dyn Observer>,
     hooks: Arc<WireHooks>,
     clock: Arc<dyn Clock>,
 }
+
+/// One pass for each Ometria account and audience.
+type Passes = HashMap<(String, AudienceRef), Arc<OptOutPass>>;
 
 #[derive(Clone)]
 enum OmetriaApi {
@@ -97,14 +112,23 @@ impl Composer {
                 ometria_client(name, account, &hooks, patience)?,
             );
         }
+        // Names for one key are one account here, too.
+        let catalogues = mailchimp
+            .iter()
+            .map(|(name, client)| (name.clone(), CatalogueAccount::new(client.clone())))
+            .collect();
+        let warehouses = Arc::new(Warehouses::new(&config, clock.clone()));
         Ok(Self {
             limit: config.limit.map(Limit::new),
             config,
             mailchimp,
             ometria,
-            turns: Mutex::default(),
-            passes: Mutex::default(),
-            checks: Mutex::default(),
+            catalogues,
+            warehouses,
+            slots: StreamSlots::default(),
+            turns: Arc::default(),
+            passes: Arc::default(),
+            checks: Arc::default(),
             observer,
             hooks,
             clock,
@@ -128,29 +152,135 @@ impl Composer {
         plan: &Plan,
         state: &Arc<dyn StateStore>,
     ) -> Result<Box<dyn Import>> {
+        let audience = match &plan.content {
+            Content::Stream(definition) => return self.stream_import(plan, definition, state),
+            Content::Audience(audience) => audience,
+        };
         match &plan.sink {
             SinkChoice::Jsonl(target) => {
                 let stream = Stream::new(format!("members-{}", plan.id));
                 let mapping = JsonMapping::new(plan.id.scope(), stream);
                 let sink = JsonlSink::new(target.clone());
-                let source = self.source(plan, Vec::new())?;
+                let source = self.source(plan, audience, Vec::new())?;
                 let binding = format!("sink {}", plan.sink);
                 Ok(self.pipeline(
                     plan,
-                    source,
+                    Arc::new(source),
                     Arc::new(mapping),
                     Box::new(sink),
                     state,
                     &binding,
                 ))
             }
-            SinkChoice::Ometria { account } => self.ometria_import(plan, account, state),
+            SinkChoice::Ometria { account } => self.ometria_import(plan, audience, account, state),
+            SinkChoice::Sqlite(_)
+            | SinkChoice::Postgres { .. }
+            | SinkChoice::Snowflake { .. }
+            | SinkChoice::Files { .. } => {
+                Ok(self.members_import(plan, &plan.id, &audience.list_id, state)?)
+            }
         }
+    }
+
+    /// The import of a stream of the catalogue.
+    fn stream_import(
+        &self,
+        plan: &Plan,
+        definition: &'static StreamDefinition,
+        state: &Arc<dyn StateStore>,
+    ) -> Result<Box<dyn Import>> {
+        let account = self.catalogue(&plan.account)?;
+        if definition.name == catalogue::members().name {
+            let (composer, of) = (self.clone(), plan.clone());
+            let store = state.clone();
+            let make = move |list_id: &str| {
+                let id = ImportId::new(format!("{}/{list_id}", of.id));
+                composer.members_import(&of, &id, list_id, &store)
+            };
+            return Ok(Box::new(EveryAudience::new(
+                plan.id.clone(),
+                account,
+                Box::new(make),
+                state.clone(),
+                self.clock.clone(),
+            )));
+        }
+        let source = StreamSource::new(
+            account.clone(),
+            definition,
+            self.config.streams_reading.clone(),
+            self.clock.clone(),
+        )?;
+        let prefix = Prefix::Account(account);
+        Ok(self.warehouse_import(plan, &plan.id, definition, Arc::new(source), prefix, state)?)
+    }
+
+    /// The import of one audience's members into a warehouse.
+    fn members_import(
+        &self,
+        plan: &Plan,
+        id: &ImportId,
+        list_id: &str,
+        state: &Arc<dyn StateStore>,
+    ) -> Result<Box<dyn Import + Sync>> {
+        let account = self.catalogue(&plan.account)?;
+        let source =
+            MembersSource::new(account.clone(), list_id, self.reading(), self.clock.clone())?
+                .hooks(self.hooks.clone());
+        let prefix = Prefix::Audience(account, list_id.to_owned());
+        self.warehouse_import(
+            plan,
+            id,
+            catalogue::members(),
+            Arc::new(source),
+            prefix,
+            state,
+        )
+    }
+
+    /// An import of JSON records into a sink that takes any stream.
+    fn warehouse_import(
+        &self,
+        plan: &Plan,
+        id: &ImportId,
+        definition: &'static StreamDefinition,
+        source: Arc<dyn Source<Record = StreamRecord>>,
+        prefix: Prefix,
+        state: &Arc<dyn StateStore>,
+    ) -> Result<Box<dyn Import + Sync>> {
+        let place = self.warehouses.sink(&plan.sink, id, definition.stream())?;
+        let (sink, stream) = place.ok_or_else(|| no_warehouse(definition.name))?;
+        let stream = Arc::new(stream);
+        let mapping: Arc<dyn Mapping<StreamRecord, JsonRecord>> = if definition.remembered {
+            Arc::new(JsonMapping::new(id.scope(), stream.clone()))
+        } else {
+            Arc::new(EventMapping::new(stream.clone()))
+        };
+        let of = Plan {
+            id: id.clone(),
+            ..plan.clone()
+        };
+        let binding = format!("sink {}", plan.sink);
+        let inner = self.pipeline(&of, source.clone(), mapping, sink, state, &binding);
+        let (warehouses, choice) = (self.warehouses.clone(), plan.sink.clone());
+        let reconciled = Reconciled {
+            inner,
+            source,
+            stream,
+            remembered: definition.remembered,
+            readback: Box::new(move || warehouses.readback(&choice)),
+            prefix,
+        };
+        Ok(Box::new(InTurn::new(
+            Box::new(reconciled),
+            self.slots.clone(),
+        )))
     }
 
     fn ometria_import(
         &self,
         plan: &Plan,
+        audience: &AudiencePlan,
         account: &str,
         state: &Arc<dyn StateStore>,
     ) -> Result<Box<dyn Import>> {
@@ -160,14 +290,15 @@ impl Composer {
             return Err(unknown_account("ometria", account));
         };
         let fields = FieldMapping::new(self.config.mapping.clone())?;
-        let mut source = self.source(plan, asked(&fields))?;
-        if plan.needs_opt_outs_first() {
-            let audience = AudienceRef {
-                list_id: plan.list_id.clone(),
+        let mut source = self.source(plan, audience, asked(&fields))?;
+        if audience.needs_opt_outs_first() {
+            let this = AudienceRef {
+                list_id: audience.list_id.clone(),
                 account: plan.account.clone(),
             };
-            source = source.takes_check_from(self.recent_check(&audience));
+            source = source.takes_check_from(self.recent_check(&this));
         }
+        let source: Arc<dyn Source<Record = MemberRow>> = Arc::new(source);
         let ids = self.config.mapping.id.as_str();
         match api {
             OmetriaApi::Record(client) => {
@@ -184,8 +315,8 @@ impl Composer {
                 ))
             }
             OmetriaApi::PushV2(client) => {
-                let consent = self.consent(account, &plan.audiences);
-                if plan.needs_opt_outs_first() && !self.config.mapping.separates_audiences() {
+                let consent = self.consent(account, &audience.audiences);
+                if audience.needs_opt_outs_first() && !self.config.mapping.separates_audiences() {
                     return Err(Error::new(
                         ErrorKind::Config,
                         "read settings",
@@ -193,10 +324,10 @@ impl Composer {
                     )
                     .with("field", "mapping.collection"));
                 }
-                let collection = self.config.mapping.collection_of(&plan.list_id);
+                let collection = self.config.mapping.collection_of(&audience.list_id);
                 let contacts = ContactMapping::new(
                     plan.id.scope(),
-                    &plan.list_id,
+                    &audience.list_id,
                     &collection,
                     self.config.contact.clone(),
                     consent,
@@ -215,10 +346,10 @@ impl Composer {
                     state,
                     &binding,
                 );
-                if !plan.needs_opt_outs_first() {
+                if !audience.needs_opt_outs_first() {
                     return Ok(main);
                 }
-                let passes = plan
+                let passes = audience
                     .audiences
                     .iter()
                     .map(|audience| self.pass(account, audience, state))
@@ -307,29 +438,47 @@ impl Composer {
         }
     }
 
-    fn source(&self, plan: &Plan, fields: Vec<String>) -> Result<AudienceSource> {
+    fn source(
+        &self,
+        plan: &Plan,
+        audience: &AudiencePlan,
+        fields: Vec<String>,
+    ) -> Result<AudienceSource> {
         let default = self.reading();
         let settings = AudienceSettings {
-            items_per_request: plan.items_per_request.unwrap_or(default.items_per_request),
+            items_per_request: audience
+                .items_per_request
+                .unwrap_or(default.items_per_request),
             // The file's tradition allows more workers than there are connections.
-            worker_count: plan.worker_count.map_or(default.worker_count, |workers| {
-                usize::try_from(workers).map_or(default.worker_count, |workers| {
-                    workers.min(default.worker_count)
-                })
-            }),
-            start_offset: plan.start_offset,
+            worker_count: audience
+                .worker_count
+                .map_or(default.worker_count, |workers| {
+                    usize::try_from(workers).map_or(default.worker_count, |workers| {
+                        workers.min(default.worker_count)
+                    })
+                }),
+            start_offset: audience.start_offset,
             fields,
             ..default
         };
         let client = self.mailchimp(&plan.account)?;
-        let source =
-            AudienceSource::new(client, plan.list_id.as_str(), settings, self.clock.clone())?;
+        let source = AudienceSource::new(
+            client,
+            audience.list_id.as_str(),
+            settings,
+            self.clock.clone(),
+        )?;
         Ok(source.hooks(self.hooks.clone()))
     }
 
     fn mailchimp(&self, account: &str) -> Result<Mailchimp> {
         let client = self.mailchimp.get(account).cloned();
         client.ok_or_else(|| unknown_account("mailchimp", account))
+    }
+
+    fn catalogue(&self, account: &str) -> Result<CatalogueAccount> {
+        let known = self.catalogues.get(account).cloned();
+        known.ok_or_else(|| unknown_account("mailchimp", account))
     }
 
     fn recent_check(&self, audience: &AudienceRef) -> RecentCheck {
@@ -342,34 +491,28 @@ impl Composer {
         turns.entry(sink.to_owned()).or_default().clone()
     }
 
-    fn pipeline<O: sync_core::Keyed + Send + 'static>(
+    fn pipeline<R, O>(
         &self,
         plan: &Plan,
-        source: AudienceSource,
-        mapping: Arc<dyn Mapping<MemberRow, O>>,
+        source: Arc<dyn Source<Record = R>>,
+        mapping: Arc<dyn Mapping<R, O>>,
         sink: Box<dyn Sink<O>>,
         state: &Arc<dyn StateStore>,
         binding: &str,
-    ) -> Box<dyn Import + Sync> {
-        let mut builder = Pipeline::builder(
-            plan.id.clone(),
-            Arc::new(source),
-            mapping,
-            sink,
-            state.clone(),
-        )
-        .observer(self.observer.clone())
-        .clock(self.clock.clone())
-        .settings(self.config.delivery.clone())
-        .binding(binding);
+    ) -> Box<dyn Import + Sync>
+    where
+        R: Keyed + Send + Sync + 'static,
+        O: Keyed + Send + 'static,
+    {
+        let mut builder = Pipeline::builder(plan.id.clone(), source, mapping, sink, state.clone())
+            .observer(self.observer.clone())
+            .clock(self.clock.clone())
+            .settings(self.config.delivery.clone())
+            .binding(binding);
         if let Some(limit) = &self.limit {
             builder = builder.limit(limit.clone());
         }
-        if plan.shares_sink {
-            let name = match &plan.sink {
-                SinkChoice::Ometria { account } => format!("ometria:{account}"),
-                sink @ SinkChoice::Jsonl(_) => sink.to_string(),
-            };
+        if let Some(name) = turn_of(plan) {
             builder = builder.turn(self.turn(&name));
         }
         Box::new(builder.build())
@@ -381,6 +524,28 @@ impl fmt::Debug for Composer {
         f.debug_struct("Composer")
             .field("config", &self.config)
             .finish_non_exhaustive()
+    }
+}
+
+/// Who must take turns with whom: imports that write to one place which takes one writer at a time.
+fn turn_of(plan: &Plan) -> Option<String> {
+    match (&plan.sink, &plan.content) {
+        (SinkChoice::Ometria { account }, _) => {
+            plan.shares_sink.then(|| format!("ometria:{account}"))
+        }
+        (SinkChoice::Jsonl(target), _) => {
+            let one = plan.list_id().is_some() || *target == JsonlTarget::Stdout;
+            (plan.shares_sink && one).then(|| plan.sink.to_string())
+        }
+        // Two could undo each other's change of a column.
+        (SinkChoice::Snowflake { .. }, content) => {
+            let stream = match content {
+                Content::Stream(definition) => definition.name,
+                Content::Audience(_) => catalogue::members().name,
+            };
+            Some(format!("{}/{stream}", plan.sink))
+        }
+        (SinkChoice::Sqlite(_) | SinkChoice::Postgres { .. } | SinkChoice::Files { .. }, _) => None,
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::time::{Duration, Instant};
 
 use super::definition::StreamDefinition;
 use super::error::translate;
+use super::record::Fields;
 use super::rows::RowReader;
 use super::streams;
 
@@ -74,6 +75,21 @@ impl CatalogueAccount {
         };
         *known = Some((id.clone(), Instant::now()));
         Ok(id)
+    }
+
+    /// The ids of the account's audiences, in order.
+    pub async fn audiences(&self) -> Result<Vec<String>> {
+        let Some(lists) = super::stream("lists") else {
+            return Ok(Vec::new());
+        };
+        let rows = self.roster(lists).await?;
+        let ids = rows
+            .iter()
+            .filter_map(|row| Some(Fields::of(row)?.id("id").into_owned()));
+        let mut ids: Vec<String> = ids.filter(|id| !id.is_empty()).collect();
+        ids.sort();
+        ids.dedup();
+        Ok(ids)
     }
 
     /// The records of a stream without a parent, with the fields that its children need.

@@ -16,6 +16,7 @@ use super::account::CatalogueAccount;
 use super::error::translate;
 use super::record::{Fields, StreamRecord, json_string, key_part, unescaped};
 use crate::member::MemberRow;
+use crate::notice::ReadHooks;
 use crate::settings::AudienceSettings;
 use crate::source::AudienceSource;
 
@@ -56,6 +57,13 @@ impl MembersSource {
             list_id,
             inner,
         })
+    }
+
+    /// Hears what happens while reading.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Arc<dyn ReadHooks>) -> Self {
+        self.inner = self.inner.hooks(hooks);
+        self
     }
 
     /// The audience's id.
