@@ -237,6 +237,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
             ("sources.user", Boolean),
             ("sources.admin", Boolean),
             ("sources.api", Boolean),
+            ("signing_enabled", Boolean),
         ],
     },
     StreamDefinition {
