@@ -32,6 +32,10 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::whole("/reporting/facebook-ads/{outreach_id}", |asked| {
         one(asked, &AD_REPORTS)
     }),
+    Endpoint::paged(
+        "/reporting/facebook-ads/{outreach_id}/ecommerce-product-activity",
+        ad_products,
+    ),
     Endpoint::paged("/activity-feed/chimp-chatter", |asked| all(asked, &CHATTER)),
 ];
 
@@ -101,6 +105,17 @@ fn one(asked: &Asked<'_>, kind: &Kind) -> Result<Answer, Problem> {
         id => id.as_u64().is_some_and(|id| asked.id(0).parse() == Ok(id)),
     });
     asked.one_of(found, |row| row)
+}
+
+/// `GET /reporting/facebook-ads/{outreach_id}/ecommerce-product-activity`.
+fn ad_products(asked: &Asked<'_>) -> Result<Answer, Problem> {
+    one(asked, &AD_REPORTS)?;
+    let products = [json!({
+        "title": "Tea \"no. 1\"", "sku": "", "image_url": "", "total_revenue": 9.99,
+        "total_purchased": 1, "currency_code": "USD", "recommendation_total": 0,
+        "recommendation_purchased": 0, "_links": [],
+    })];
+    asked.answer(asked.all("products", &products, Value::clone))
 }
 
 fn own(asked: &Asked<'_>, path: &str) -> Value {

@@ -241,7 +241,8 @@ impl<'a> RowWriter<'a> {
             }
             Key::Stats => {
                 out.push_str(r#"{"avg_open_rate":0,"avg_click_rate":0"#);
-                if self.audience.sells && slot.is_multiple_of(3) {
+                let sells = self.audience.sells && self.shape == Shape::Member;
+                if sells && slot.is_multiple_of(3) {
                     out.push_str(
                         r#","ecommerce_data":{"total_revenue":12.5,"number_of_orders":1,"currency_code":"USD"}"#,
                     );

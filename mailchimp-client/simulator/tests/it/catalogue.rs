@@ -105,6 +105,11 @@ pub(crate) const COLLECTIONS: &[(&str, &str, &str)] = &[
     ("/authorized-apps", "apps", "id"),
     ("/facebook-ads", "facebook_ads", "id"),
     ("/reporting/facebook-ads", "facebook_ads", "id"),
+    (
+        "/reporting/facebook-ads/{}/ecommerce-product-activity",
+        "products",
+        "",
+    ),
     ("/activity-feed/chimp-chatter", "chimp_chatter", ""),
     ("/audiences", "audiences", "id"),
     ("/audiences/{}/contacts", "contacts", "id"),
