@@ -19,7 +19,17 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+        Self::within(tempfile::tempdir().expect("a directory"))
+    }
+
+    /// In memory where the system has such a place: for tests that open it hundreds of times and would mostly wait for the
+    /// disk.
+    pub(crate) fn in_memory() -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::within(dir.expect("a directory"))
+    }
+
+    fn within(dir: TempDir) -> Self {
         let clock = clock();
         let warehouse = SqliteWarehouse::open(dir.path().join("warehouse.db"), clock.clone())
             .expect("a warehouse");

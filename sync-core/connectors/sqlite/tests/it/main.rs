@@ -2,6 +2,7 @@
 
 mod bench;
 mod conformance;
+mod engine;
 mod files;
 mod sharing;
 mod views;
