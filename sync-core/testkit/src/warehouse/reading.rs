@@ -74,6 +74,10 @@ pub(super) async fn keys_come_in_pages<T: WarehouseTrial>(trial: &T) {
                 break;
             }
             walk.extend(page);
+            assert!(
+                walk.len() <= keys.len(),
+                "each page goes on behind the last"
+            );
         }
         walks.push(walk);
     }
