@@ -171,7 +171,7 @@ impl Collection {
 
     /// All pages of a collection that is paged by cursor, from the cursor given or the beginning.
     ///
-    /// It ends with the page that names no next one.
+    /// It ends with the page that names no next one, or an empty one that names itself.
     pub(crate) fn cursor_pages(
         self,
         selection: CursorSelection,
@@ -296,10 +296,13 @@ impl CursorWalk {
             .await?;
         let next = page.next_cursor();
         self.pages += 1;
-        if next.is_none() {
+        // The cursor is documented as pointing to a page's last item, so one may come with the last
+        // page too: the empty page behind that one has nothing new to point to.
+        let stands_still = next == self.cursor;
+        if next.is_none() || (stands_still && page.rows.is_empty()) {
             return Ok(Some((page, None)));
         }
-        if next == self.cursor || self.pages >= MOST_PAGES {
+        if stands_still || self.pages >= MOST_PAGES {
             return Err(self.collection.endless(self.rows));
         }
         self.rows += page.rows.len() as u64;

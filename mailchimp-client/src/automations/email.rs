@@ -10,7 +10,7 @@ use crate::record::record;
 record! {
     /// A mail of an automation.
     AutomationEmail {
-        /// Id of the mail, which is a campaign id.
+        /// Id of the mail.
         id: String,
         /// Id in the web application.
         web_id: u64,

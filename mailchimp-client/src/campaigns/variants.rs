@@ -141,7 +141,7 @@ record! {
         wait_units: String,
         /// How long until the decision.
         wait_time: u64,
-        /// Percent of the recipients in both halves together.
+        /// Percent of the recipients in each half, 1 to 50.
         split_size: u64,
         /// Sender's name of half A.
         from_name_a: String,

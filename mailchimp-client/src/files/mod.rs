@@ -116,15 +116,15 @@ record! {
     StoredFile {
         /// Id of the file.
         id: u64,
-        /// Its folder; 0 without one.
+        /// Its folder.
         folder_id: u64,
         /// Its kind.
         #[serde(rename = "type")]
         kind: FileKind,
         /// Its name.
         name: String,
-        /// Where it is, for anyone who has the address. Another host than the API's: the
-        /// credential must not go there, and [`Client::download`] does not send it.
+        /// Where it is, in public. Another host than the API's: the credential must not go there,
+        /// and [`Client::download`] does not send it.
         full_size_url: String,
         /// Where a small picture of it is.
         thumbnail_url: String,

@@ -73,7 +73,7 @@ record! {
 record! {
     /// A count of one day or week.
     DayCount {
-        /// The day, or the first of the week.
+        /// The day, or the week.
         date: String,
         /// The count.
         val: u64,

@@ -364,6 +364,16 @@ async fn a_walk_by_cursor_goes_on_where_an_earlier_one_ended() {
 }
 
 #[tokio::test]
+async fn a_walk_by_cursor_ends_with_an_empty_page_that_names_itself() {
+    let script = Script::new(|number, _| match number {
+        0 => Reply::json(200, r#"{"contacts":[{"id":"a"}],"next_cursor":"a"}"#),
+        _ => Reply::json(200, r#"{"contacts":[],"next_cursor":"a"}"#),
+    });
+    let pages = cursor_walk(&script, None).await.unwrap();
+    assert_eq!((pages.len(), pages[1].rows.len()), (2, 0));
+}
+
+#[tokio::test]
 async fn a_cursor_that_stands_still_is_an_error() {
     let script =
         Script::new(|_, _| Reply::json(200, r#"{"contacts":[{"id":"a"}],"next_cursor":"same"}"#));
