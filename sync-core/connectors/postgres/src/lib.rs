@@ -26,6 +26,11 @@
 //! records. A batch goes by binary `COPY` into a temporary table and from there by one `INSERT … ON CONFLICT (_key) DO UPDATE`;
 //! so a batch that comes twice changes nothing. A removal keeps the row and sets `_deleted_at`; a record that returns clears it.
 //!
+//! # What a flush promises
+//! What was flushed survives a crash of the server: also where `synchronous_commit` is off, it is on in our transactions. A
+//! standby that follows asynchronously may lack the last commits when it takes over; list it in the server's
+//! `synchronous_standby_names` if it must not. The run goes on with it if it is among the settings' hosts.
+//!
 //! # What Postgres cannot hold
 //! No row is lost for these, and `_raw` keeps what came, where a query finds it with `_raw::text`:
 //! - U+0000 in text, and U+0000 and halves of surrogate pairs in `jsonb`, are U+FFFD in their column.

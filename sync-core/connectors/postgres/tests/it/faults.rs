@@ -218,6 +218,41 @@ async fn the_next_host_takes_over_from_one_that_is_gone() {
 }
 
 #[tokio::test]
+async fn a_standby_gets_the_rows_once_it_is_promoted() {
+    let Some(mut primary) = Cluster::start() else {
+        println!("skipped: no programs of a server");
+        return;
+    };
+    let mut standby = primary.standby();
+    let mut place = Place::at(&primary.url()).await;
+    place.settings.hosts = vec![standby.host(), primary.host()];
+    let mut sink = place.sink();
+    // The standby comes first and is passed over.
+    deliver(&mut sink, versions(&["a", "b"], 1)).await;
+    assert_eq!(stored(&place).await, "a1 b1");
+    let written = place.ask("", "SELECT pg_current_wal_lsn()").await.unwrap();
+    let place = Place {
+        admin: Place::at(&standby.url()).await.admin,
+        ..place
+    };
+    let repeated = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
+    while place.ask("", &repeated).await.as_deref() != Some("true") {}
+
+    primary.stop_server();
+    sink.write(versions(&["b", "c"], 2)).await.unwrap();
+    let flush = tokio::spawn(async move { sink.flush().await });
+    // Kept until the end: the server ends with it.
+    let _standby = tokio::task::spawn_blocking(move || {
+        standby.promote();
+        standby
+    })
+    .await
+    .unwrap();
+    flush.await.unwrap().unwrap();
+    assert_eq!(stored(&place).await, "a1 b2 c2");
+}
+
+#[tokio::test]
 async fn a_server_that_takes_no_writes_is_not_written_to() {
     let Some(mut cluster) = Cluster::start() else {
         println!("skipped: no programs of a server");

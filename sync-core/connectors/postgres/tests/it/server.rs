@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use sync_postgres::{PostgresSettings, PostgresSink, PostgresWarehouse};
+use sync_postgres::{Host, PostgresSettings, PostgresSink, PostgresWarehouse};
 use tokio_postgres::{Client, NoTls};
 
 /// What all tests share.
@@ -150,7 +150,15 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// `None` if the server's programs are not on this computer.
     pub(crate) fn start() -> Option<Self> {
-        let bin = programs()?;
+        Some(Self::start_with(&programs()?, None))
+    }
+
+    /// Another server that repeats what this one does, and takes no writes until it is promoted.
+    pub(crate) fn standby(&self) -> Self {
+        Self::start_with(&programs().unwrap(), Some(self.port))
+    }
+
+    fn start_with(bin: &Path, primary: Option<u16>) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("sync-postgres")
             .tempdir()
@@ -164,8 +172,9 @@ impl Cluster {
         let mut command = as_ordinary_user(&dir);
         let mut script = command
             .args(["sh", "-c", include_str!("server/run.sh"), "server"])
-            .args([&bin, &dir])
+            .args([bin, &dir])
             .arg(port.to_string())
+            .args(primary.map(|port| port.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .current_dir(&dir)
@@ -179,7 +188,11 @@ impl Cluster {
             script,
         };
         cluster.ready();
-        Some(cluster)
+        cluster
+    }
+
+    pub(crate) fn host(&self) -> Host {
+        Host::new("localhost", self.port)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -188,12 +201,20 @@ impl Cluster {
 
     /// As a crash: no session is asked to end.
     pub(crate) fn stop_server(&mut self) {
-        writeln!(self.commands, "stop").unwrap();
-        self.ready();
+        self.tell("stop");
     }
 
     pub(crate) fn start_server(&mut self) {
-        writeln!(self.commands, "start").unwrap();
+        self.tell("start");
+    }
+
+    /// Makes a standby a server that takes writes.
+    pub(crate) fn promote(&mut self) {
+        self.tell("promote");
+    }
+
+    fn tell(&mut self, command: &str) {
+        writeln!(self.commands, "{command}").unwrap();
         self.ready();
     }
 

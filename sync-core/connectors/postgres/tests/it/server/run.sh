@@ -1,5 +1,5 @@
 # A throw-away cluster that lives as long as its standard input: whoever started it may die in any way.
-# Arguments: where the server's programs are, a folder of this user's own, a port.
+# Arguments: where the server's programs are, a folder of this user's own, a port; for a standby, its primary's port, too.
 set -eu
 bin=$1 dir=$2 port=$3
 data=$dir/data
@@ -13,18 +13,23 @@ start() {
 stop() { "$bin/pg_ctl" -D "$data" -m immediate -w -s stop; }
 
 trap '' INT
-"$bin/initdb" -D "$data" -U postgres -E UTF8 --locale=C --auth=trust --no-sync >"$dir/log" 2>&1
-# Members of the role "locked" need a password, all others none.
-echo 'host all +locked 127.0.0.1/32 scram-sha-256' | cat - "$data/pg_hba.conf" >"$dir/hba"
-cp "$dir/hba" "$data/pg_hba.conf"
+if [ $# -gt 3 ]; then
+    "$bin/pg_basebackup" -D "$data" -h 127.0.0.1 -p "$4" -U postgres -R -X stream -c fast --no-sync
+else
+    "$bin/initdb" -D "$data" -U postgres -E UTF8 --locale=C --auth=trust --no-sync >"$dir/log" 2>&1
+    # Members of the role "locked" need a password, all others none.
+    echo 'host all +locked 127.0.0.1/32 scram-sha-256' | cat - "$data/pg_hba.conf" >"$dir/hba"
+    cp "$dir/hba" "$data/pg_hba.conf"
+fi
 start
 echo ready
 while read -r command; do
     case $command in
         start) start ;;
         stop) stop ;;
+        promote) "$bin/pg_ctl" -D "$data" -w -s promote ;;
     esac
     echo ready
 done
-stop || true
+stop 2>/dev/null || true
 rm -rf "$dir"
