@@ -16,6 +16,21 @@
 //! hold more gets another type; as `SQLite` cannot do that in place, the table is written anew, in the transaction that
 //! writes the rows. Indexes, triggers, views and columns that somebody else made for the table survive it.
 //!
+//! # Views
+//!
+//! [`SqliteWarehouse::create_views`] makes views for analytics of the tables that are there:
+//!
+//! | view | one row for | made of |
+//! | --- | --- | --- |
+//! | `contact` | each member that exists: who, in which state, how engaged, with which tags | `members`, `lists`, `email_activity` |
+//! | `campaign` | each campaign that exists: what, when, to whom, and the figures of its report | `campaigns`, `reports` |
+//! | `engagement` | each member and campaign: what came of the e-mail | `email_activity`, `sent_to`, `campaigns` |
+//! | `audience_growth` | each audience and day, and each audience and month: who came and who left | `list_activity`, `growth_history`, `lists` |
+//!
+//! A view needs the first of its tables (`audience_growth` one of the first two) and uses the others if they are there. It
+//! has the same columns in any case; what is missing is null. Activity is joined to members by the digest of their address:
+//! what somebody did under an address that has changed since is in `engagement`, but not in `contact`.
+//!
 //! # One file, many sinks, other readers
 //!
 //! One thread owns the connection that writes; sinks hand it their records in order. So ten imports may fill one file at

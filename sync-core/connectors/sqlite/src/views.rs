@@ -1,12 +1,5 @@
 //! Views for analytics.
 //!
-//! | view | one row for |
-//! | --- | --- |
-//! | `contact` | each member that exists: who, in which state, how engaged, with which tags |
-//! | `campaign` | each campaign that exists: what, when, to whom, and the figures of its report |
-//! | `engagement` | each member and campaign: what came of the e-mail |
-//! | `audience_growth` | each audience and day, and each audience and month: who came and who left |
-//!
 //! A view has the same columns whatever the tables have: what is missing is null. It is made only of tables that are there,
 //! and made again when columns have appeared that it could use.
 

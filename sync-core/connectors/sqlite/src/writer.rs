@@ -211,6 +211,43 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_cannot_be_made_anew_stays_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(&dir);
+        let whole = format!("{{\"n\":1,\"text\":\"{}\"}}", "x".repeat(2_000));
+        writer
+            .store(&records(0, &whole), Durability::Synced)
+            .unwrap();
+        let pages: i64 = writer
+            .connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
+        writer
+            .connection
+            .pragma_update(None, "max_page_count", pages + 10)
+            .unwrap();
+        let wider = records(100, "{\"n\":\"many\"}");
+        writer.store(&wider, Durability::Synced).unwrap_err();
+        let declared = |writer: &Writer| {
+            let sql = "SELECT type FROM pragma_table_info('things') WHERE name = 'n'";
+            writer
+                .connection
+                .query_row(sql, [], |row| row.get::<_, String>(0))
+                .unwrap()
+        };
+        assert_eq!(
+            (declared(&writer).as_str(), count(&writer)),
+            ("INTEGER", 100)
+        );
+        writer
+            .connection
+            .pragma_update(None, "max_page_count", i64::from(u32::MAX - 1))
+            .unwrap();
+        writer.store(&wider, Durability::Synced).unwrap();
+        assert_eq!((declared(&writer).as_str(), count(&writer)), ("TEXT", 200));
+    }
+
+    #[test]
     fn another_program_that_writes_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = writer(&dir);

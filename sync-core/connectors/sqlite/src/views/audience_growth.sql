@@ -3,7 +3,7 @@ WITH growth AS (
 ?list_activity         {d.account_id} AS account_id,
 ?list_activity         {d.list_id} AS list_id,
 ?list_activity         'day' AS period,
-?list_activity         {d.day} AS starts_on,
+?list_activity         substr({d.day}, 1, 10) AS starts_on,
 ?list_activity         NULL AS subscribed_at_end,
 ?list_activity         coalesce({d.subs}, 0) + coalesce({d.other_adds}, 0) AS joined,
 ?list_activity         coalesce({d.unsubs}, 0) AS unsubscribed,
