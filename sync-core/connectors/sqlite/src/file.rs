@@ -42,7 +42,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_ours(&connection, path)?;
     // Rows of members are two to three kB, so a page holds some of them. Keys come in random order and touch most pages of
-    // their index, so the cache should hold a good part of it, and the WAL grows to 64 MB before it is moved into the file:
+    // their index, so the cache should hold a good part of it, and the WAL grows to 128 MB before it is moved into the file:
     // a page that several transactions changed is moved once.
     //
     // Tables are dropped when they are written anew, and what refers to them stays as it is.
@@ -50,8 +50,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection> {
         .execute_batch(
             "PRAGMA page_size = 8192;
              PRAGMA journal_mode = WAL;
-             PRAGMA wal_autocheckpoint = 8192;
-             PRAGMA journal_size_limit = 67108864;
+             PRAGMA wal_autocheckpoint = 16384;
+             PRAGMA journal_size_limit = 134217728;
              PRAGMA cache_size = -65536;
              PRAGMA foreign_keys = OFF;
              PRAGMA legacy_alter_table = ON;",

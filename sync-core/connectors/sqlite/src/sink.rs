@@ -5,23 +5,28 @@ use std::fmt;
 use async_trait::async_trait;
 use sync_core::{JsonRecord, Report, Result, Sink};
 
-use crate::warehouse::{Answer, SqliteWarehouse};
+use crate::warehouse::{Answer, Held, SqliteWarehouse};
 use crate::writer::{Durability, Writer};
 
-/// Bytes of records that are kept before they are handed to the writer.
-const ENOUGH: usize = 8 * 1024 * 1024;
+/// Bytes of records that a sink keeps before it hands them to the writer. Fewer and larger transactions write less: keys come
+/// in random order, so each transaction changes most pages of their index.
+const ENOUGH: usize = 16 * 1024 * 1024;
+/// Bytes that are worth a transaction when others keep many, too.
+const WORTH_STORING: usize = 2 * 1024 * 1024;
+/// Bytes that all sinks of a file may keep before each hands over what is worth it.
+const ENOUGH_OF_ALL: usize = 64 * 1024 * 1024;
 
 /// Upserts records by key into a table for each stream.
 ///
 /// Records are gathered and stored in one transaction at the flush, or in several, while further ones are taken, once there
-/// are more than 8 MB of them. A sink holds at most twice that. Duplicates are borne: of several versions of a key the last
-/// stays. A removal marks the row and leaves its values.
+/// are more than 16 MB of them, or more than 64 MB in all sinks of the file. A sink holds at most twice the former.
+/// Duplicates are borne: of several versions of a key the last stays. A removal marks the row and leaves its values.
 ///
 /// [`Sink::abort`] forgets what was gathered; what was stored stays and comes again.
 pub struct SqliteSink {
     warehouse: SqliteWarehouse,
     gathered: Vec<JsonRecord>,
-    bytes: usize,
+    held: Held,
     /// The transaction under way.
     storing: Option<Answer<Report>>,
 }
@@ -29,21 +34,28 @@ pub struct SqliteSink {
 impl SqliteSink {
     pub(crate) fn new(warehouse: SqliteWarehouse) -> Self {
         Self {
+            held: warehouse.hold_nothing(),
             warehouse,
             gathered: Vec::new(),
-            bytes: 0,
             storing: None,
         }
     }
 
     /// Hands over what was gathered.
     fn store(&mut self, durability: Durability) {
-        self.bytes = 0;
         let records = std::mem::take(&mut self.gathered);
-        self.storing = Some(
-            self.warehouse
-                .submit(move |writer| writer.store(&records, durability)),
-        );
+        let held = std::mem::replace(&mut self.held, self.warehouse.hold_nothing());
+        self.storing = Some(self.warehouse.submit(move |writer| {
+            let report = writer.store(&records, durability);
+            drop((records, held));
+            report
+        }));
+    }
+
+    /// Whether it is time to hand over what was gathered.
+    fn has_enough(&self) -> bool {
+        let own = self.held.bytes();
+        own >= ENOUGH || (own >= WORTH_STORING && self.held.bytes_of_all() >= ENOUGH_OF_ALL)
     }
 
     /// Waits for the transaction under way.
@@ -71,11 +83,11 @@ impl Sink<JsonRecord> for SqliteSink {
     async fn write(&mut self, records: Vec<JsonRecord>) -> Result<Report> {
         let mut report = Report::default();
         // Before the new ones are taken, so that there is always something left for the flush to sync.
-        if self.bytes >= ENOUGH && !records.is_empty() {
+        if self.has_enough() && !records.is_empty() {
             report = self.stored().await?;
             self.store(Durability::Ordered);
         }
-        self.bytes += records.iter().map(size).sum::<usize>();
+        self.held.add(records.iter().map(size).sum());
         if self.gathered.is_empty() {
             self.gathered = records;
         } else {
@@ -95,7 +107,7 @@ impl Sink<JsonRecord> for SqliteSink {
 
     async fn abort(&mut self) {
         self.gathered.clear();
-        self.bytes = 0;
+        self.held = self.warehouse.hold_nothing();
         // Whether it was stored does not matter: all of it comes again.
         let _ = self.stored().await;
     }

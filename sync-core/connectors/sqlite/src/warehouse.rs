@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -24,6 +25,8 @@ pub struct SqliteWarehouse {
 
 struct Inner {
     path: PathBuf,
+    /// Bytes of records that sinks and writer keep.
+    held: Arc<AtomicUsize>,
     /// `None`: closed.
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -53,6 +56,7 @@ impl SqliteWarehouse {
         Ok(Self {
             inner: Arc::new(Inner {
                 path,
+                held: Arc::default(),
                 jobs: Mutex::new(Some(jobs)),
                 thread: Mutex::new(Some(thread)),
             }),
@@ -96,6 +100,14 @@ impl SqliteWarehouse {
         }
     }
 
+    /// Counts nothing yet.
+    pub(crate) fn hold_nothing(&self) -> Held {
+        Held {
+            bytes: 0,
+            of_all: self.inner.held.clone(),
+        }
+    }
+
     /// Has the writer do something after everything that it was asked before. It is done also if nobody waits for it.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
@@ -119,6 +131,33 @@ impl SqliteWarehouse {
         act: impl FnOnce(&mut Writer) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.submit(act).wait(operation).await
+    }
+}
+
+/// Bytes that somebody keeps, counted with those of all others until this is dropped.
+pub(crate) struct Held {
+    bytes: usize,
+    of_all: Arc<AtomicUsize>,
+}
+
+impl Held {
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.of_all.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn bytes_of_all(&self) -> usize {
+        self.of_all.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.of_all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

@@ -224,6 +224,44 @@ async fn a_large_interval_is_stored_in_parts_and_whole_after_its_flush() {
 }
 
 #[tokio::test]
+async fn sinks_that_keep_much_between_them_store_some_of_it_before_their_flush() {
+    let bench = Bench::new();
+    let long = "x".repeat(1_000_000);
+    let mut sinks = Vec::new();
+    for sink in 0..8 {
+        let stream = Arc::new(Stream::new(format!("stream_{sink}")));
+        sinks.push((bench.warehouse.sink(), stream));
+    }
+    // Eleven MB each, which alone would be kept, and 88 in all.
+    for batch in 0..11 {
+        for (sink, stream) in &mut sinks {
+            let records = vec![record(stream, &batch.to_string(), &json!({"text": long}))];
+            sink.write(records).await.expect("write");
+        }
+    }
+    // The flush of one is behind whatever was handed over before.
+    let (mut last, stream) = sinks.pop().expect("a sink");
+    last.flush().await.expect("flush");
+    let look = bench.look();
+    assert_eq!(
+        number(&look, &format!("SELECT count(*) FROM {}", stream.name())),
+        11
+    );
+    let tables = number(
+        &look,
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE 'stream%'",
+    );
+    assert!(tables > 1, "others have stored some of theirs");
+    for (mut sink, stream) in sinks {
+        sink.flush().await.expect("flush");
+        assert_eq!(
+            number(&look, &format!("SELECT count(*) FROM {}", stream.name())),
+            11
+        );
+    }
+}
+
+#[tokio::test]
 async fn rows_say_when_they_were_written_and_when_they_went() {
     let bench = Bench::new();
     let things = Arc::new(Stream::new("things"));
