@@ -28,6 +28,8 @@ pub(crate) struct Writer {
     tables: HashMap<String, Table>,
     /// `PRAGMA schema_version` after the last transaction.
     schema: Option<i64>,
+    /// Whether a transaction was committed that is not on the disk for sure.
+    unsynced: bool,
 }
 
 /// How sure one can be of a transaction that is done.
@@ -48,6 +50,7 @@ impl Writer {
             clock,
             tables: HashMap::new(),
             schema: None,
+            unsynced: false,
         })
     }
 
@@ -129,8 +132,14 @@ impl Writer {
             }
         }
         let schema = schema_version(&transaction)?;
+        let synced = durability == Durability::Synced;
+        if synced && self.unsynced {
+            // A transaction that changes nothing is not synced, and with it those before it.
+            file::touch(&transaction)?;
+        }
         transaction.commit()?;
         self.schema = Some(schema);
+        self.unsynced = !synced;
         Ok(report)
     }
 
@@ -245,6 +254,26 @@ mod tests {
             .unwrap();
         writer.store(&wider, Durability::Synced).unwrap();
         assert_eq!((declared(&writer).as_str(), count(&writer)), ("TEXT", 200));
+    }
+
+    #[test]
+    fn a_flush_without_changes_still_syncs_what_was_stored_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(&dir);
+        let wal = || std::fs::metadata(dir.path().join("warehouse.db-wal")).unwrap();
+        let nothing: Vec<JsonRecord> = records(500, "[]");
+        for expected_to_write in [true, false] {
+            if expected_to_write {
+                writer
+                    .store(&records(0, "{}"), Durability::Ordered)
+                    .unwrap();
+            }
+            let before = wal().len();
+            let report = writer.store(&nothing, Durability::Synced).unwrap();
+            assert_eq!(report.rejected.len(), nothing.len());
+            // Only a transaction that writes to the WAL syncs it.
+            assert_eq!(wal().len() > before, expected_to_write);
+        }
     }
 
     #[test]
