@@ -94,7 +94,7 @@ impl Standing {
                 Some(has) if has.holds == column.holds => {}
                 Some(has) => {
                     let wider = Identifier::folded(&format!("{}{WIDER}", column.name));
-                    let value = sql::widened_value(&name, has.holds, column.holds);
+                    let value = sql::widened_value(&name.to_string(), has.holds, column.holds);
                     let kind = sql::column_type(column.holds);
                     widened.extend([
                         sql::add_columns(path, &[(wider.clone(), kind)]),
@@ -209,6 +209,18 @@ impl Schema {
             standing.push(name, data_type, scale.as_deref());
         }
         Ok(standing)
+    }
+
+    /// The text of a view; empty if it is another role's. `None` if there is none of this name.
+    pub(crate) async fn view_definition(&self, view: &Identifier) -> Result<Option<String>> {
+        let sql = format!(
+            "SELECT VIEW_DEFINITION FROM {}.INFORMATION_SCHEMA.VIEWS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
+            self.names.database
+        );
+        let bound = [self.names.schema.as_str(), view.as_str()];
+        let mut rows = self.client.rows(&sql, &bound).await?;
+        let row = rows.pop();
+        Ok(row.map(|row| row.into_iter().flatten().next().unwrap_or_default()))
     }
 
     /// Makes the table hold these columns. `standing` is what it was, and what it is afterwards. Gives whether anything was

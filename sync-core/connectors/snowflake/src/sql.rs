@@ -93,7 +93,7 @@ pub(crate) fn add_columns(table: &str, columns: &[(Identifier, &str)]) -> String
 }
 
 /// What the value of a column becomes when the column is widened.
-pub(crate) fn widened_value(column: &Identifier, from: FieldType, to: FieldType) -> String {
+pub(crate) fn widened_value(column: &str, from: FieldType, to: FieldType) -> String {
     match (from, to) {
         (FieldType::Date, FieldType::Text) => format!("TO_VARCHAR({column}, 'YYYY-MM-DD')"),
         (FieldType::Timestamp, FieldType::Text) => {

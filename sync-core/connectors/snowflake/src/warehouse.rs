@@ -6,11 +6,13 @@ use std::sync::Arc;
 use sync_core::{Clock, Result};
 
 use crate::connector::Connector;
+use crate::error::translate;
 use crate::readback::SnowflakeReadback;
-use crate::schema::Turns;
+use crate::schema::{Schema, Turns};
 use crate::settings::{Credential, SnowflakeSettings};
 use crate::sink::SnowflakeSink;
 use crate::transport::RetryPolicy;
+use crate::views;
 
 /// One schema of a database at Snowflake. Clones are the same. Each sink has a session of its own, made when it is needed.
 #[derive(Clone)]
@@ -64,6 +66,20 @@ impl SnowflakeWarehouse {
     /// Reads back what is stored. It sees what was flushed, also while sinks write.
     pub fn readback(&self) -> SnowflakeReadback {
         SnowflakeReadback::new(self.connector.clone())
+    }
+
+    /// Makes the views `CONTACT`, `CAMPAIGN`, `ENGAGEMENT` and `AUDIENCE_GROWTH`, those that there are tables for, and names
+    /// those that are there afterwards.
+    ///
+    /// A view shows the columns that there are when it is made: call this again after a run. A view that is up to date is
+    /// left as it is; one of the same name that somebody else made, too.
+    ///
+    /// # Errors
+    /// As those of a flush.
+    pub async fn create_views(&self) -> Result<Vec<String>> {
+        let schema = Schema::new(self.connector.clone());
+        let made = views::create(&schema).await;
+        made.map_err(|error| translate("make views", error))
     }
 }
 

@@ -9,3 +9,4 @@ mod fake;
 mod gateway;
 mod protocol;
 mod sessions;
+mod views;
