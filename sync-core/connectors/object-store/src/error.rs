@@ -4,7 +4,6 @@ use std::error::Error as _;
 use std::io;
 
 use object_store::Error as StoreError;
-use object_store::client::{HttpError, HttpErrorKind};
 use sync_core::{Error, ErrorKind, Retry};
 
 /// What the engine is told when `operation` met `error` at the store.
@@ -70,12 +69,37 @@ fn from_io_kind(operation: &'static str, kind: io::ErrorKind) -> Error {
 struct Said {
     status: Option<u16>,
     code: Option<String>,
-    transport: Option<HttpErrorKind>,
+    transport: Option<Transport>,
+}
+
+/// How far a request came that got no usable answer.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "cloud"),
+    expect(dead_code, reason = "a directory is not asked over a network")
+)]
+enum Transport {
+    NotUnderstood,
+    Broken,
+}
+
+#[cfg(feature = "cloud")]
+fn transport(error: &StoreError) -> Option<Transport> {
+    use object_store::client::{HttpError, HttpErrorKind};
+    match in_chain::<HttpError>(error)?.kind() {
+        HttpErrorKind::Decode => Some(Transport::NotUnderstood),
+        _ => Some(Transport::Broken),
+    }
+}
+
+#[cfg(not(feature = "cloud"))]
+fn transport(_: &StoreError) -> Option<Transport> {
+    None
 }
 
 fn said(error: &StoreError) -> Said {
     let mut said = Said {
-        transport: in_chain::<HttpError>(error).map(HttpError::kind),
+        transport: transport(error),
         ..Said::default()
     };
     let text = error.to_string();
@@ -150,11 +174,11 @@ fn classify(error: &StoreError, said: &Said) -> (ErrorKind, &'static str) {
             "the store cannot do this: choose another one",
         ),
         _ => match said.transport {
-            Some(HttpErrorKind::Decode) => (
+            Some(Transport::NotUnderstood) => (
                 ErrorKind::Invalid,
                 "the answer is not what the store documents",
             ),
-            Some(_) => (ErrorKind::Unavailable, "no connection to the store"),
+            Some(Transport::Broken) => (ErrorKind::Unavailable, "no connection to the store"),
             None if said.status.is_some() => {
                 (ErrorKind::Invalid, "the store does not accept the request")
             }

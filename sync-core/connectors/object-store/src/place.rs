@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, RetryConfig};
 use sync_core::{Error, ErrorKind, Result};
 use url::{Host, Url};
 
@@ -195,19 +195,32 @@ fn reserved(name: &str) -> bool {
     .any(|part| name.contains(part))
 }
 
-fn retry(settings: &StoreSettings) -> RetryConfig {
-    RetryConfig {
+/// How long one request may take. Four parts of 8 MiB share the line: that must work over 2 Mbit/s.
+#[cfg(feature = "cloud")]
+const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(180);
+
+#[cfg(feature = "cloud")]
+fn retry(settings: &StoreSettings) -> object_store::RetryConfig {
+    object_store::RetryConfig {
         max_retries: settings.retries,
-        ..RetryConfig::default()
+        // Time for one repetition at least.
+        retry_timeout: 2 * REQUEST_TIMEOUT,
+        ..object_store::RetryConfig::default()
     }
 }
 
 /// Gives a builder everything that was set.
-#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+#[cfg(feature = "cloud")]
 macro_rules! configured {
-    ($builder:expr, $key:ty, $settings:expr) => {{
+    ($builder:expr, $key:ty, $settings:expr, $plain:expr) => {{
+        use object_store::ClientOptions;
         use secrecy::ExposeSecret;
-        let mut builder = $builder.with_retry(retry($settings));
+        let client = ClientOptions::new()
+            .with_timeout(REQUEST_TIMEOUT)
+            .with_allow_http($plain);
+        let mut builder = $builder
+            .with_client_options(client)
+            .with_retry(retry($settings));
         for (name, value) in &$settings.options {
             let name = name.to_ascii_lowercase();
             let key: $key = name
@@ -219,11 +232,22 @@ macro_rules! configured {
     }};
 }
 
+fn left_out() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "open store",
+        "this build leaves out that kind of store",
+    )
+}
+
+#[cfg(not(feature = "cloud"))]
+fn build(_: &str, _: &str, _: &StoreSettings) -> Result<Arc<dyn ObjectStore>> {
+    Err(left_out())
+}
+
+#[cfg(feature = "cloud")]
 fn build(scheme: &str, bucket: &str, settings: &StoreSettings) -> Result<Arc<dyn ObjectStore>> {
-    let failed = |error: object_store::Error| {
-        // Says what is missing or malformed. Values are not part of it, but for a key file's parser, which quotes.
-        translate("open store", &error)
-    };
+    let failed = |error: object_store::Error| translate("open store", &error);
     let plain = settings
         .endpoint
         .as_ref()
@@ -237,8 +261,7 @@ fn build(scheme: &str, bucket: &str, settings: &StoreSettings) -> Result<Arc<dyn
         "s3" => {
             use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
             let builder = AmazonS3Builder::new().with_bucket_name(bucket);
-            let mut builder =
-                configured!(builder, AmazonS3ConfigKey, settings).with_allow_http(plain);
+            let mut builder = configured!(builder, AmazonS3ConfigKey, settings, plain);
             if let Some(endpoint) = endpoint {
                 builder = builder.with_endpoint(endpoint);
             }
@@ -249,12 +272,9 @@ fn build(scheme: &str, bucket: &str, settings: &StoreSettings) -> Result<Arc<dyn
         }
         #[cfg(feature = "gcp")]
         "gs" => {
-            use object_store::ClientOptions;
             use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-            let builder = GoogleCloudStorageBuilder::new()
-                .with_bucket_name(bucket)
-                .with_client_options(ClientOptions::new().with_allow_http(plain));
-            let mut builder = configured!(builder, GoogleConfigKey, settings);
+            let builder = GoogleCloudStorageBuilder::new().with_bucket_name(bucket);
+            let mut builder = configured!(builder, GoogleConfigKey, settings, plain);
             if let Some(endpoint) = endpoint {
                 builder = builder.with_base_url(endpoint);
             }
@@ -264,16 +284,12 @@ fn build(scheme: &str, bucket: &str, settings: &StoreSettings) -> Result<Arc<dyn
         "az" => {
             use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
             let builder = MicrosoftAzureBuilder::new().with_container_name(bucket);
-            let mut builder = configured!(builder, AzureConfigKey, settings).with_allow_http(plain);
+            let mut builder = configured!(builder, AzureConfigKey, settings, plain);
             if let Some(endpoint) = endpoint {
                 builder = builder.with_endpoint(endpoint.to_owned());
             }
             Ok(Arc::new(builder.build().map_err(failed)?))
         }
-        _ => Err(Error::new(
-            ErrorKind::Config,
-            "open store",
-            "this build leaves out that kind of store",
-        )),
+        _ => Err(left_out()),
     }
 }

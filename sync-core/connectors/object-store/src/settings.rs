@@ -113,7 +113,7 @@ pub struct StoreSettings {
     /// builders: `aws_access_key_id`, `google_service_account_key`, `azure_storage_account_name` …. Without any, S3, Google and
     /// Azure are asked with the machine's own identity.
     pub options: BTreeMap<String, SecretString>,
-    /// How often a request is repeated that fails for a passing reason. Default 10, over at most three minutes.
+    /// How often a request is repeated that fails for a passing reason. Default 10, over at most six minutes.
     pub retries: usize,
 }
 
