@@ -137,6 +137,8 @@ impl Client {
                 .and_then(|data| data.get_result_url.as_deref())
                 .ok_or(ClientError::Answer("a running statement without a path"))?
                 .to_owned();
+            // Snowflake holds the answer back while the statement runs; should it not, it is not asked all the time.
+            self.transport().pause().await;
             envelope = self.exchange(&path, &random_id(), None).await?;
         }
         let data = envelope.data.unwrap_or_default();
@@ -186,6 +188,7 @@ impl Client {
                 .transport()
                 .send(Request {
                     path,
+                    accept: "application/snowflake",
                     query: &[("requestId", id)],
                     token: Some(&session.token),
                     body: body.cloned(),
@@ -260,6 +263,7 @@ impl Client {
             .transport()
             .send(Request {
                 path: "/session/token-request",
+                accept: "application/json",
                 query: &[("requestId", &random_id())],
                 token: Some(master),
                 body: Some(body),

@@ -69,8 +69,6 @@ impl Connector {
         let mut data = json!({
             "ACCOUNT_NAME": self.settings.account,
             "LOGIN_NAME": self.settings.user,
-            "CLIENT_APP_ID": "sync-snowflake",
-            "CLIENT_APP_VERSION": env!("CARGO_PKG_VERSION"),
             "SESSION_PARAMETERS": parameters(&self.settings),
         });
         match &self.proof {
@@ -106,6 +104,7 @@ impl Connector {
             .transport
             .send(Request {
                 path: "/session/v1/login-request",
+                accept: "application/json",
                 query: &query,
                 token: None,
                 body: Some(zipped(&json!({ "data": data }))),

@@ -21,6 +21,7 @@ pub struct RetryPolicy {
     /// Tries in all. Default 7.
     pub attempts: u32,
     /// Wait after the first failed try; it doubles with each, and up to half of it is left out at random. Default 500 ms.
+    /// It is also the wait before a statement that still runs is asked for again.
     pub first_wait: Duration,
     /// The longest wait. Default 16 s.
     pub longest_wait: Duration,
@@ -57,6 +58,7 @@ pub(crate) struct Transport {
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) path: &'a str,
+    pub(crate) accept: &'static str,
     pub(crate) query: &'a [(&'a str, &'a str)],
     pub(crate) token: Option<&'a SecretString>,
     /// The JSON body, compressed with gzip; none makes it a `GET`.
@@ -90,7 +92,7 @@ impl Transport {
             url.query_pairs_mut().append_pair(name, value);
         }
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static(request.accept));
         if let Some(token) = request.token {
             let value = format!("Snowflake Token=\"{}\"", token.expose_secret());
             let mut value =
@@ -112,6 +114,11 @@ impl Transport {
             return Err(ClientError::Answer("a result without tls"));
         }
         self.repeat(url, headers, None).await
+    }
+
+    /// The shortest wait between two requests for the same thing.
+    pub(crate) async fn pause(&self) {
+        sleep(self.retry.first_wait).await;
     }
 
     async fn repeat(&self, url: Url, headers: HeaderMap, body: Option<&Bytes>) -> Result<Bytes> {
