@@ -3,8 +3,14 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
-use sync_core::{ErrorKind, FieldType, JsonRecord, Readback, Rejection, Sink, Stream, fingerprint};
+use sync_core::{
+    ErrorKind, FieldType, JsonRecord, Key, Readback, Rejection, Sink, Stream, fingerprint,
+};
 
 use crate::records::{deliver, raw, record, stream};
 use crate::server::Place;
@@ -184,6 +190,98 @@ async fn values_out_of_range_are_null_and_stay_in_raw() {
         .ask("members", "SELECT _raw::text FROM {} WHERE _key = 'odd'")
         .await;
     assert_eq!(stored.as_deref(), Some(odd));
+}
+
+/// JSON strings of what is hard to store.
+fn string() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        "[ -!#-\\[\\]-~]{0,3}",
+        Just("\\u0000".to_owned()),
+        Just("\\ud800".to_owned()),
+        Just("\\uDFFF".to_owned()),
+        Just("\\ud83d\\ude00".to_owned()),
+        Just("\\u00E9".to_owned()),
+        Just("\\\\".to_owned()),
+        Just("\\\"".to_owned()),
+        Just("\\n".to_owned()),
+        Just("🙂é\u{7f}".to_owned()),
+    ];
+    vec(part, 0..6).prop_map(|parts| format!("\"{}\"", parts.concat()))
+}
+
+fn number() -> impl Strategy<Value = String> {
+    "-?(0|[1-9][0-9]{0,30})([.][0-9]{1,30})?([eE][-+]?[0-9]{1,6})?"
+}
+
+fn json_value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        string(),
+        number(),
+        Just("null".to_owned()),
+        Just("true".to_owned())
+    ];
+    leaf.prop_recursive(4, 20, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(|values| format!("[{}]", values.join(" ,"))),
+            vec((string(), inner), 0..4).prop_map(|fields| {
+                let fields: Vec<String> = fields
+                    .iter()
+                    .map(|(name, value)| format!("{name} : {value}"))
+                    .collect();
+                format!("{{{}}}", fields.join(","))
+            }),
+        ]
+    })
+}
+
+#[tokio::test]
+async fn whatever_json_can_say_is_stored() {
+    let Some(place) = Place::fresh().await else {
+        return;
+    };
+    let things = Stream::new("things")
+        .with("json", FieldType::Json)
+        .with("text", FieldType::Text)
+        .with("integer", FieldType::Integer);
+    let things = Arc::new(things);
+    let mut runner = TestRunner::default();
+    let object =
+        (json_value(), string(), number(), string()).prop_map(|(json, text, integer, other)| {
+            format!("{{\"json\":{json}, \"text\":{text},\"integer\":{integer},\"other\":{other}}}")
+        });
+    let records: Vec<JsonRecord> = (0..400)
+        .map(|n| {
+            let data = object.new_tree(&mut runner).unwrap().current();
+            raw(&things, &n.to_string(), &data)
+        })
+        .collect();
+    let mut sink = place.sink();
+    let mut rejected = sink.write(records.clone()).await.unwrap().rejected;
+    rejected.extend(sink.flush().await.unwrap().rejected);
+    let data = |key: &Key| {
+        let record = records.iter().find(|record| record.key == *key);
+        record.map(|record| String::from_utf8_lossy(&record.data).into_owned())
+    };
+    let refused: Vec<_> = rejected
+        .iter()
+        .map(|rejection| (&rejection.reason, data(&rejection.key)))
+        .collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    let keys: Vec<Key> = records.iter().map(|record| record.key.clone()).collect();
+    let stored = place
+        .warehouse()
+        .readback()
+        .fingerprints(&things, &keys)
+        .await
+        .unwrap();
+    for (record, stored) in records.iter().zip(stored) {
+        assert_eq!(
+            stored,
+            Some(fingerprint(&record.data)),
+            "{:?}",
+            data(&record.key)
+        );
+    }
 }
 
 #[tokio::test]
