@@ -49,10 +49,9 @@ impl ClientError {
     pub(crate) fn is_about_rows(&self) -> bool {
         match self {
             Self::Status { status, .. } => *status == 413,
-            // Codes from 100035 on tell of values: no number, no date, JSON that cannot be parsed, too large.
-            Self::Sql { code, state, .. } => {
-                state.starts_with("22") || code.len() == 6 && code.starts_with("100")
-            }
+            // The codes that begin so tell of values: no number, no date, JSON that cannot be parsed, too large. `SQLSTATE`
+            // would not do: its class 22 also stands at a session without a database.
+            Self::Sql { code, .. } => code.len() == 6 && code.starts_with("100"),
             _ => false,
         }
     }
@@ -264,6 +263,7 @@ mod tests {
             status(500),
             sql("001003", "42000"),
             sql("000606", "57P03"),
+            sql("090105", "22000"),
             ClientError::SessionLost,
         ] {
             assert!(!error.is_about_rows(), "{error:?}");

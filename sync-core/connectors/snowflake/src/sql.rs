@@ -15,7 +15,7 @@ pub(crate) const FIRST_VALUE: usize = 5;
 
 /// Where the rows of a `MERGE` come from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Rows<'a> {
+pub(crate) enum RowsFrom<'a> {
     /// The statement's one bound text: a JSON array of rows.
     Bound,
     /// A temporary table that holds them.
@@ -124,10 +124,10 @@ const BOUND_ITEM: &str = "f.value";
 /// Brings rows into a table: the last one of each key, which is the one with the highest number.
 ///
 /// A removal leaves the row as it is and marks it, once. Removing what is not there does nothing.
-pub(crate) fn merge(table: &str, columns: &[Column], rows: Rows<'_>) -> String {
+pub(crate) fn merge(table: &str, columns: &[Column], rows: RowsFrom<'_>) -> String {
     let (item, from) = match rows {
-        Rows::Bound => (BOUND_ITEM, BOUND.to_owned()),
-        Rows::Staged(staging) => ("\"ITEM\"", staging.to_string()),
+        RowsFrom::Bound => (BOUND_ITEM, BOUND.to_owned()),
+        RowsFrom::Staged(staging) => ("\"ITEM\"", staging.to_string()),
     };
     let key = Identifier::folded(KEY);
     let raw = Identifier::folded(RAW);

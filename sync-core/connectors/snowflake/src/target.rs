@@ -16,6 +16,9 @@ use crate::sql;
 /// Staged rows, compressed, that are kept at most for the case that the session ends and takes the staging table with it.
 const MOST_KEPT_BYTES: usize = 64 * 1024 * 1024;
 
+/// Records that Snowflake may refuse between two flushes. More of them are no matter of records, but of the table.
+const MOST_REJECTED: usize = 50;
+
 /// The table of one stream.
 ///
 /// Rows gather here. What fits into one statement goes to the table in one `MERGE`; more is staged in a temporary table
@@ -141,7 +144,9 @@ impl Target {
             let statement = zipped(&sql, &rows).await;
             match self.in_staging(schema, &statement).await {
                 Ok(()) => self.staged.push(statement),
-                Err(error) if error.is_about_rows() => halve(rows, &error, &mut parts, rejected),
+                Err(error) if error.is_about_rows() && rejected.len() < MOST_REJECTED => {
+                    halve(rows, &error, &mut parts, rejected);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -167,7 +172,7 @@ impl Target {
         let turn = self.turn.clone();
         let mut changes = turn.lock().await;
         let columns = self.bring_up(schema, &mut changes).await?;
-        let sql = sql::merge(&self.path, &columns, sql::Rows::Bound);
+        let sql = sql::merge(&self.path, &columns, sql::RowsFrom::Bound);
         let mut parts = vec![std::mem::take(&mut self.rows)];
         while let Some(rows) = parts.pop() {
             if rows.is_empty() {
@@ -176,7 +181,9 @@ impl Target {
             let statement = zipped(&sql, &rows).await;
             match schema.client.run_anywhere(&statement).await {
                 Ok(_) => {}
-                Err(error) if error.is_about_rows() => halve(rows, &error, &mut parts, rejected),
+                Err(error) if error.is_about_rows() && rejected.len() < MOST_REJECTED => {
+                    halve(rows, &error, &mut parts, rejected);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -190,7 +197,7 @@ impl Target {
         let turn = self.turn.clone();
         let mut changes = turn.lock().await;
         let columns = self.bring_up(schema, &mut changes).await?;
-        let rows = sql::Rows::Staged(&self.staging);
+        let rows = sql::RowsFrom::Staged(&self.staging);
         let merge = Statement::new(&sql::merge(&self.path, &columns, rows), &[]);
         self.in_staging(schema, &merge).await?;
         // Nothing is lost if this fails: the table ends with the session, and the next staging replaces it.

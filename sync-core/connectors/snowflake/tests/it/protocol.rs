@@ -330,6 +330,18 @@ async fn a_record_that_snowflake_cannot_read_is_found_and_named() {
 }
 
 #[tokio::test]
+async fn a_table_that_refuses_everything_is_an_error() {
+    let scripted = Scripted::start(|_, _| refused("100078", "22000")).await;
+    let mut sink = scripted.sink();
+    let records = (0..2000).map(|n| member(&n.to_string(), n)).collect();
+    sink.write(records).await.unwrap();
+    let error = sink.flush().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let tried = scripted.statements("MERGE").len();
+    assert!(tried < 200, "{tried} statements for 2000 records");
+}
+
+#[tokio::test]
 async fn a_statement_that_is_too_large_is_sent_in_halves() {
     let scripted = Scripted::start(|_, statement| {
         let rows = statement["bindings"]["1"]["value"]
