@@ -135,7 +135,7 @@ impl Transport {
                 Ok(Reply::Body(body)) => return Ok(body),
                 Ok(Reply::Refused { status, wish }) => {
                     let failure = ClientError::Status { status, attempts };
-                    if !matches!(status, 408 | 429 | 500 | 502..=504) {
+                    if !is_passing(status) {
                         return Err(failure);
                     }
                     (failure, wish)
@@ -180,17 +180,16 @@ impl Transport {
             request = request.body(body.clone());
         }
         let response = request.send().await?;
-        let status = response.status();
+        let status = response.status().as_u16();
         let wish = retry_after(&response);
         let body = read(response).await?;
-        // A refusal in Snowflake's own words comes with any status; what it means is for the caller to say.
-        if status.is_success() || body.first() == Some(&b'{') {
+        // A refusal in Snowflake's own words comes with many a status; what it means is for the caller to say. What fails for
+        // now, or is too large, is clear from the status alone.
+        let in_words = body.first() == Some(&b'{') && !is_passing(status) && status != 413;
+        if (200..300).contains(&status) || in_words {
             Ok(Reply::Body(body))
         } else {
-            Ok(Reply::Refused {
-                status: status.as_u16(),
-                wish,
-            })
+            Ok(Reply::Refused { status, wish })
         }
     }
 }
@@ -198,6 +197,11 @@ impl Transport {
 enum Reply {
     Body(Bytes),
     Refused { status: u16, wish: Option<Duration> },
+}
+
+/// Whether the same request may succeed in a while.
+fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::json;
 use sync_core::{FieldType, JsonRecord, Key, Readback, Sink, Stream, fingerprint};
 
-use crate::fake::{Fake, deliver, record, removal, shown};
+use crate::fake::{self, Fake, deliver, record, removal, shown};
 
 fn members() -> Arc<Stream> {
     let stream = Stream::new("members")
@@ -244,4 +244,30 @@ async fn a_record_larger_than_a_variant_is_named() {
     sink.flush().await.unwrap();
     let keys = fake.readback().keys(&members, None, 10).await.unwrap();
     assert_eq!(keys, [Key::new("a"), Key::new("b")]);
+}
+
+#[tokio::test]
+async fn many_streams_are_written_at_once() {
+    let Some(fake) = Fake::find() else { return };
+    let warehouse = fake::warehouse(&fake.settings());
+    let streams = (0..8).map(|n| {
+        let mut sink = warehouse.sink();
+        async move {
+            let stream = Arc::new(Stream::new(format!("stream_{n}")));
+            for turn in 0..3 {
+                let data = json!({"n": turn, format!("field_{turn}"): n});
+                let rejected = deliver(&mut sink, vec![record(&stream, "k", &data)]).await;
+                assert_eq!(rejected, []);
+            }
+        }
+    });
+    futures::future::join_all(streams).await;
+    for n in 0..8 {
+        let rows = fake
+            .query(&format!(
+                "SELECT N::VARCHAR, FIELD_2::VARCHAR FROM STREAM_{n}"
+            ))
+            .await;
+        assert_eq!(shown(&rows), [format!("2 | {n}")]);
+    }
 }

@@ -169,7 +169,7 @@ fn rows(mut stream: &[u8]) -> Vec<Vec<Option<String>>> {
 pub(crate) fn warehouse(settings: &SnowflakeSettings) -> SnowflakeWarehouse {
     let password = Credential::Password(SecretString::from("hush"));
     let retry = RetryPolicy {
-        attempts: 3,
+        attempts: 5,
         first_wait: Duration::ZERO,
         longest_wait: Duration::ZERO,
         within: Duration::MAX,
