@@ -268,15 +268,11 @@ where
                     .await?
                     == 0;
             let mut reader = source.read(delivery.checkpoint.position.clone())?;
-            let outcome = delivery.drain(&mut *reader, shutdown).await?;
+            let outcome = delivery
+                .drain(&mut *reader, first_load.then_some(started), shutdown)
+                .await?;
             drop(reader);
-            if outcome != Outcome::Complete || delivery.counts.failed_parts > 0 {
-                return Ok(outcome);
-            }
-            if first_load {
-                // Everything in the ledger was just read: there is nothing to search for yet.
-                delivery.checkpoint.swept_at = Some(started);
-                delivery.commit().await?;
+            if first_load || outcome != Outcome::Complete || delivery.counts.failed_parts > 0 {
                 return Ok(outcome);
             }
             delivery.sweep_if_due(shutdown).await

@@ -12,8 +12,20 @@ use crate::stream::Stream;
 ///
 /// A key is an id of the source, never an address: keys appear in logs and in the rejected store.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Key(Box<str>);
+#[serde(from = "String", into = "String")]
+pub struct Key(Arc<str>);
+
+impl From<String> for Key {
+    fn from(id: String) -> Self {
+        Self(id.into())
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.0.as_ref().to_owned()
+    }
+}
 
 /// First byte of a compact key that holds 32 lower-case hex digits as 16 bytes. Text never starts with it: it is not
 /// valid UTF-8.
@@ -21,7 +33,7 @@ const HEX_TAG: u8 = 0xff;
 
 impl Key {
     /// A key from the source's id.
-    pub fn new(id: impl Into<Box<str>>) -> Self {
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
 

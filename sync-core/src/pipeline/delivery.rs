@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, sleep_until};
 
@@ -103,10 +104,12 @@ where
         self.pipeline.emit(&self.context, event);
     }
 
-    /// Delivers everything a reader gives and commits it.
+    /// Delivers everything a reader gives and commits it. At the end of a first load, which began at `first_load`, all that
+    /// is in the ledger was just read: there is nothing to search for yet.
     pub(super) async fn drain(
         &mut self,
         reader: &mut dyn BatchReader<Change<R>>,
+        first_load: Option<DateTime<Utc>>,
         shutdown: &Shutdown,
     ) -> Result<Outcome> {
         loop {
@@ -120,6 +123,7 @@ where
                     if self.counts.failed_parts == 0 {
                         // Whatever a run that was cut short had sent has now been read and sent again.
                         self.distrust = false;
+                        self.checkpoint.swept_at = first_load.or(self.checkpoint.swept_at);
                     }
                     self.commit().await?;
                     return Ok(Outcome::Complete);
@@ -235,11 +239,10 @@ where
                 Action::Send(outgoing) => {
                     sent += 1;
                     records.extend(outgoing);
-                    if !self.interval.sent.contains(&key) {
+                    if self.interval.sent.insert(key.clone()) {
                         outdated.extend(self.outdated(&entries, &prepared.on_accept));
                     }
                     self.apply(&mut entries, Some(&key), prepared.on_accept);
-                    self.interval.sent.insert(key);
                 }
                 Action::Skip => {
                     unchanged += 1;
@@ -286,7 +289,8 @@ where
                 .flatten()
                 .for_each(|entry| entry.fingerprint = 0);
         }
-        entries.extend(unknown.into_iter().zip(found));
+        let known = unknown.into_iter().zip(found);
+        entries.extend(known.filter(|(_, entry)| entry.is_some()));
         Ok(entries)
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::SeekFrom;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tokio::fs::{File, OpenOptions};
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, Stdout};
+use tokio::io::{AsyncWriteExt, Stdout};
+use tokio::task::JoinHandle;
 
 use super::{Report, Sink};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,12 +36,18 @@ pub struct JsonlSink {
     lines: Vec<u8>,
 }
 
+/// An open file and the last write to it, which goes on while the next lines are made.
 struct StreamFile {
-    file: File,
+    file: SharedFile,
+    /// Gives the lines' memory back.
+    writing: Option<JoinHandle<io::Result<Vec<u8>>>>,
     /// Length up to which everything is durable.
     durable: u64,
     length: u64,
 }
+
+/// Locked by whoever writes; `None` once it was closed, and then nothing is written any more.
+type SharedFile = Arc<Mutex<Option<File>>>;
 
 impl JsonlSink {
     /// A sink for the target. Nothing is opened before the first record.
@@ -53,7 +60,7 @@ impl JsonlSink {
         }
     }
 
-    async fn append(&mut self, stream: &Arc<str>) -> Result<()> {
+    async fn append(&mut self, stream: &str) -> Result<()> {
         match &self.target {
             JsonlTarget::Stdout => {
                 let stdout = self.stdout.get_or_insert_with(tokio::io::stdout);
@@ -61,23 +68,20 @@ impl JsonlSink {
                     .write_all(&self.lines)
                     .await
                     .map_err(|error| failed("write to stdout", error))?;
+                self.lines.clear();
             }
             JsonlTarget::Directory(directory) => {
                 if !self.files.contains_key(stream) {
                     let opened = StreamFile::open(directory, stream).await?;
-                    self.files.insert(stream.clone(), opened);
+                    self.files.insert(stream.into(), opened);
                 }
                 if let Some(open) = self.files.get_mut(stream) {
                     let writing = |error| failed("write lines", error).with("stream", stream);
-                    open.file.write_all(&self.lines).await.map_err(writing)?;
-                    // Waits for the write itself: one still under way when this sink is dropped could land in a file that
-                    // somebody else has opened meanwhile.
-                    open.file.flush().await.map_err(writing)?;
-                    open.length += self.lines.len() as u64;
+                    let free = open.settle().await.map_err(writing)?;
+                    open.begin(std::mem::replace(&mut self.lines, free));
                 }
             }
         }
-        self.lines.clear();
         Ok(())
     }
 }
@@ -94,41 +98,94 @@ impl StreamFile {
         tokio::fs::create_dir_all(directory)
             .await
             .map_err(|error| failed("create directory for lines", error))?;
-        let opening = |error| failed("open lines", error).with("stream", stream);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        // The lines are personal data: for the owner's eyes, unless the owner has made the file before.
-        #[cfg(unix)]
-        options.mode(0o600);
-        let mut file = options
-            .open(directory.join(format!("{stream}.jsonl")))
+        let path = directory.join(format!("{stream}.jsonl"));
+        let (file, length) = blocking(move || open_whole_lines(&path))
             .await
-            .map_err(opening)?;
-        let length = whole_lines(&mut file).await.map_err(opening)?;
-        file.set_len(length).await.map_err(opening)?;
-        file.seek(SeekFrom::Start(length)).await.map_err(opening)?;
+            .map_err(|error| failed("open lines", error).with("stream", stream))?;
         Ok(Self {
-            file,
+            file: Arc::new(Mutex::new(Some(file))),
+            writing: None,
             durable: length,
             length,
         })
     }
+
+    /// Writes these lines at the end, which must be settled.
+    fn begin(&mut self, mut lines: Vec<u8>) {
+        self.length += lines.len() as u64;
+        let file = self.file.clone();
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            if let Some(file) = lock(&file).as_mut() {
+                file.write_all(&lines)?;
+            }
+            lines.clear();
+            Ok(lines)
+        }));
+    }
+
+    /// Waits for the last write and gives an empty buffer.
+    async fn settle(&mut self) -> io::Result<Vec<u8>> {
+        match self.writing.take() {
+            Some(writing) => writing.await.map_err(io::Error::other)?,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Does something to the file, which must be settled.
+    async fn with_file(
+        &self,
+        act: impl FnOnce(&File) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let file = self.file.clone();
+        blocking(move || lock(&file).as_ref().map_or(Ok(()), act)).await
+    }
+}
+
+impl Drop for StreamFile {
+    /// Waits for a write under way and keeps one that waits from starting: it could land in a file that somebody else has
+    /// opened meanwhile.
+    fn drop(&mut self) {
+        lock(&self.file).take();
+    }
+}
+
+fn lock(file: &SharedFile) -> MutexGuard<'_, Option<File>> {
+    file.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
+}
+
+/// Opens a file for appending after its last whole line, and gives its length.
+fn open_whole_lines(path: &Path) -> io::Result<(File, u64)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    // The lines are personal data: for the owner's eyes, unless the owner has made the file before.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    let length = whole_lines(&mut file)?;
+    file.set_len(length)?;
+    file.seek(SeekFrom::Start(length))?;
+    Ok((file, length))
 }
 
 /// The length of a file without a torn last line.
-async fn whole_lines(file: &mut File) -> std::io::Result<u64> {
+fn whole_lines(file: &mut File) -> io::Result<u64> {
     const BLOCK: u64 = 64 * 1024;
-    let mut end = file.metadata().await?.len();
+    let mut end = file.metadata()?.len();
     let mut block = Vec::new();
     while end > 0 {
         let start = end.saturating_sub(BLOCK);
         block.clear();
-        file.seek(SeekFrom::Start(start)).await?;
-        (&mut *file)
-            .take(end - start)
-            .read_to_end(&mut block)
-            .await?;
-        if let Some(newline) = block.iter().rposition(|byte| *byte == b'\n') {
+        file.seek(SeekFrom::Start(start))?;
+        (&mut *file).take(end - start).read_to_end(&mut block)?;
+        if let Some(newline) = memchr::memrchr(b'\n', &block) {
             return Ok(start + newline as u64 + 1);
         }
         end = start;
@@ -136,11 +193,11 @@ async fn whole_lines(file: &mut File) -> std::io::Result<u64> {
     Ok(0)
 }
 
-fn failed(operation: &'static str, error: std::io::Error) -> Error {
+fn failed(operation: &'static str, error: io::Error) -> Error {
     let message = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => "permission denied",
-        std::io::ErrorKind::StorageFull => "no space left",
-        std::io::ErrorKind::BrokenPipe => "the reader of the output is gone",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::StorageFull => "no space left",
+        io::ErrorKind::BrokenPipe => "the reader of the output is gone",
         _ => "input or output failed",
     };
     Error::new(ErrorKind::State, operation, message).caused_by(error)
@@ -162,10 +219,10 @@ fn push_line(lines: &mut Vec<u8>, record: &JsonRecord) {
     let start = lines.len();
     lines.extend_from_slice(&record.data);
     // Valid JSON holds a raw line break only between tokens, where a space is the same.
-    for byte in &mut lines[start..] {
-        if matches!(*byte, b'\n' | b'\r') {
-            *byte = b' ';
-        }
+    let mut rest = &mut lines[start..];
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
+        rest[at] = b' ';
+        rest = &mut rest[at + 1..];
     }
     lines.extend_from_slice(b"}\n");
 }
@@ -207,8 +264,8 @@ impl Sink<JsonRecord> for JsonlSink {
         for (stream, open) in &mut self.files {
             if open.durable != open.length {
                 let flushing = |error| failed("flush lines", error).with("stream", stream);
-                open.file.flush().await.map_err(flushing)?;
-                open.file.sync_data().await.map_err(flushing)?;
+                self.lines = open.settle().await.map_err(flushing)?;
+                open.with_file(File::sync_data).await.map_err(flushing)?;
                 open.durable = open.length;
             }
         }
@@ -219,8 +276,9 @@ impl Sink<JsonRecord> for JsonlSink {
         self.lines.clear();
         for (_, mut open) in self.files.drain() {
             // If cutting fails the lines stay and come again later: duplicates, which readers of the file bear.
-            let _ = open.file.flush().await;
-            let _ = open.file.set_len(open.durable).await;
+            let _ = open.settle().await;
+            let durable = open.durable;
+            let _ = open.with_file(move |file| file.set_len(durable)).await;
         }
     }
 }

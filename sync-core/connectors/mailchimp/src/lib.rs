@@ -29,6 +29,7 @@ mod cursor;
 mod error;
 mod member;
 mod notice;
+mod own_fields;
 mod page;
 mod plan;
 mod reader;

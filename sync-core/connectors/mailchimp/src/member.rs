@@ -1,14 +1,14 @@
 //! One member of an audience, as the API gave it.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::IgnoredAny;
 use sync_core::{AsJson, Key, Keyed};
+
+use crate::own_fields::{self, text};
 
 /// A member as it was when its row was read.
 ///
@@ -31,24 +31,23 @@ impl MemberRow {
     pub fn from_json(list_id: &Arc<str>, raw: Bytes) -> Option<Self> {
         // Sinks give the text away as it is, and values that are not looked at are not checked by the parser.
         std::str::from_utf8(&raw).ok()?;
+        serde_json::from_slice::<IgnoredAny>(&raw).ok()?;
         let identity = Identity::of(&raw)?;
-        let archived = identity.status.as_deref() == Some("archived");
-        let mut row = Self::new(list_id, &identity, archived, Bytes::new())?;
-        row.raw = on_one_line(raw);
-        Some(row)
+        let archived = identity.archived;
+        Self::new(list_id, identity, archived, raw)
     }
 
     pub(crate) fn new(
         list_id: &Arc<str>,
-        identity: &Identity<'_>,
+        identity: Identity,
         archived: bool,
         raw: Bytes,
     ) -> Option<Self> {
         Some(Self {
             list_id: list_id.clone(),
-            key: identity.key()?,
-            id: identity.id.as_deref().map(Box::from),
-            last_changed: identity.last_changed(),
+            key: identity.key?,
+            id: identity.id,
+            last_changed: identity.last_changed,
             archived,
             raw: on_one_line(raw),
         })
@@ -107,7 +106,7 @@ impl fmt::Debug for MemberRow {
 
 /// Line breaks can only stand between JSON tokens, where any white space does.
 fn on_one_line(raw: Bytes) -> Bytes {
-    if !raw.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+    if memchr::memchr2(b'\n', b'\r', &raw).is_none() {
         return raw;
     }
     let spaced = raw.iter().map(|&byte| {
@@ -121,95 +120,36 @@ fn on_one_line(raw: Bytes) -> Bytes {
 }
 
 /// What the source needs of a row, read leniently: a value of another type counts as missing.
-#[derive(Deserialize)]
-pub(crate) struct Identity<'a> {
-    #[serde(borrow, default, deserialize_with = "text")]
-    contact_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    last_changed: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    status: Option<Cow<'a, str>>,
+pub(crate) struct Identity {
+    /// `contact_id`, or else `id`.
+    pub(crate) key: Option<Key>,
+    id: Option<Box<str>>,
+    /// In whole seconds.
+    pub(crate) last_changed: Option<DateTime<Utc>>,
+    /// Whether `status` says so.
+    archived: bool,
 }
 
-impl<'a> Identity<'a> {
-    /// `None` if this is not a JSON object.
-    pub(crate) fn of(raw: &'a [u8]) -> Option<Self> {
-        // serde would take an array for an object whose fields are in order.
-        let object = raw.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-        if object {
-            serde_json::from_slice(raw).ok()
-        } else {
-            None
-        }
-    }
-
-    pub(crate) fn key(&self) -> Option<Key> {
-        self.contact_id
-            .as_deref()
-            .or(self.id.as_deref())
-            .map(Key::new)
-    }
-
-    pub(crate) fn last_changed(&self) -> Option<DateTime<Utc>> {
-        let time = DateTime::parse_from_rfc3339(self.last_changed.as_deref()?).ok()?;
-        // Windows are whole seconds; should a fraction ever come, the second it lies in decides.
-        DateTime::from_timestamp(time.timestamp(), 0)
+impl Identity {
+    /// Of a row that is valid JSON; `None` if it is no object.
+    pub(crate) fn of(raw: &[u8]) -> Option<Self> {
+        let names = ["contact_id", "id", "last_changed", "status"];
+        let values = own_fields::values(raw, names)?;
+        let [contact_id, id, last_changed, status] = values.map(|value| value.and_then(text));
+        let key = contact_id.as_deref().or(id.as_deref()).map(Key::new);
+        Some(Self {
+            key,
+            id: id.map(|id| Box::from(&*id)),
+            last_changed: last_changed.as_deref().and_then(whole_second),
+            archived: status.as_deref() == Some("archived"),
+        })
     }
 }
 
-/// A string that is not empty; `None` for everything else.
-fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Cow<'de, str>>, D::Error> {
-    struct Text;
-
-    impl<'de> Visitor<'de> for Text {
-        type Value = Option<Cow<'de, str>>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("any JSON value")
-        }
-
-        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-            Ok((!text.is_empty()).then_some(Cow::Borrowed(text)))
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok((!text.is_empty()).then(|| Cow::Owned(text.to_owned())))
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            while seq.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(None)
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            Ok(None)
-        }
-    }
-
-    from.deserialize_any(Text)
+/// Windows are whole seconds; should a fraction ever come, the second it lies in decides.
+fn whole_second(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?;
+    DateTime::from_timestamp(time.timestamp(), 0)
 }
 
 #[cfg(test)]

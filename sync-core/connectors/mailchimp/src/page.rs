@@ -15,7 +15,7 @@ pub(crate) trait Item: Sized + Send + 'static {
     /// `None` if the row has no key.
     fn from_row(
         list_id: &Arc<str>,
-        identity: &Identity<'_>,
+        identity: Identity,
         archived: bool,
         raw: &Bytes,
     ) -> Option<Self>;
@@ -24,7 +24,7 @@ pub(crate) trait Item: Sized + Send + 'static {
 impl Item for Change<MemberRow> {
     fn from_row(
         list_id: &Arc<str>,
-        identity: &Identity<'_>,
+        identity: Identity,
         archived: bool,
         raw: &Bytes,
     ) -> Option<Self> {
@@ -33,8 +33,8 @@ impl Item for Change<MemberRow> {
 }
 
 impl Item for Key {
-    fn from_row(_: &Arc<str>, identity: &Identity<'_>, _: bool, _: &Bytes) -> Option<Self> {
-        identity.key()
+    fn from_row(_: &Arc<str>, identity: Identity, _: bool, _: &Bytes) -> Option<Self> {
+        identity.key
     }
 }
 
@@ -107,11 +107,11 @@ fn read<T: Item>(
     let mut leading = 0;
     for raw in raw {
         let identity = Identity::of(raw);
-        let key = identity.as_ref().and_then(Identity::key);
-        let id = fingerprint(key.as_ref().map_or(raw, |key| key.as_str().as_bytes()));
+        let key = identity.as_ref().and_then(|identity| identity.key.as_ref());
+        let id = fingerprint(key.map_or(raw, |key| key.as_str().as_bytes()));
         at = identity
             .as_ref()
-            .and_then(Identity::last_changed)
+            .and_then(|identity| identity.last_changed)
             .map(|at| at.timestamp())
             .or(at);
         leading += usize::from(at.is_none());
@@ -119,7 +119,7 @@ fn read<T: Item>(
             id,
             at: at.unwrap_or_default(),
         });
-        items.push(identity.and_then(|identity| T::from_row(list_id, &identity, archived, raw)));
+        items.push(identity.and_then(|identity| T::from_row(list_id, identity, archived, raw)));
     }
     let first = rows.get(leading).map(|row| row.at);
     match first {
