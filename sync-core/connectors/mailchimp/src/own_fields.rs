@@ -21,14 +21,14 @@ pub(crate) fn values<'a, const N: usize>(
         if object.get(key) != Some(&b'"') {
             break;
         }
-        let key_end = string_end(object, key);
+        let (key_end, escaped) = string_end(object, key);
         let value = skip_space(object, skip_space(object, key_end) + 1);
         let value_end = value_end(object, value);
         let name = object
             .get(key + 1..key_end.saturating_sub(1))
             .unwrap_or_default();
         for (slot, wanted) in found.iter_mut().zip(names) {
-            if slot.is_none() && is_name(name, wanted) {
+            if slot.is_none() && is_name(name, escaped, wanted) {
                 *slot = object.get(value..value_end);
                 missing -= 1;
             }
@@ -52,8 +52,8 @@ pub(crate) fn text(value: &[u8]) -> Option<Cow<'_, str>> {
     (!text.is_empty()).then_some(text)
 }
 
-fn is_name(name: &[u8], wanted: &str) -> bool {
-    if name.len() <= wanted.len() || !name.contains(&b'\\') {
+fn is_name(name: &[u8], escaped: bool, wanted: &str) -> bool {
+    if !escaped {
         return name == wanted.as_bytes();
     }
     let quoted = [b"\"", name, b"\""].concat();
@@ -67,18 +67,43 @@ fn skip_space(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Behind the closing quote of the string that begins at `at`.
-fn string_end(text: &[u8], at: usize) -> usize {
+/// Behind the closing quote of the string that begins at `at`, and whether anything in it is escaped.
+fn string_end(text: &[u8], at: usize) -> (usize, bool) {
     let mut from = at + 1;
+    let mut escaped = false;
     while let Some(rest) = text.get(from..) {
-        match memchr::memchr2(b'"', b'\\', rest) {
-            Some(found) if rest.get(found) == Some(&b'"') => return from + found + 1,
+        let found = quote_or_backslash(rest);
+        match rest.get(found) {
+            Some(b'"') => return (from + found + 1, escaped),
             // What is escaped is no closing quote.
-            Some(found) => from += found + 2,
+            Some(_) => from += found + 2,
             None => break,
         }
+        escaped = true;
     }
-    text.len()
+    (text.len(), escaped)
+}
+
+/// The place of the first of the two, or the length. Eight bytes at a time: most strings are too short for more to pay.
+fn quote_or_backslash(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    /// Has the highest bit of the first byte that is 0, and of no byte before it.
+    fn zeros(word: u64) -> u64 {
+        word.wrapping_sub(ONES) & !word & (ONES << 7)
+    }
+    let (words, _) = text.as_chunks();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found =
+            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return 8 * at + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    let behind = 8 * words.len();
+    let rest = text.get(behind..).unwrap_or_default();
+    let found = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+    behind + found.unwrap_or(rest.len())
 }
 
 /// Behind the value that begins at `at`.
@@ -87,7 +112,7 @@ fn value_end(text: &[u8], mut at: usize) -> usize {
     while let Some(byte) = text.get(at) {
         match byte {
             b'"' => {
-                at = string_end(text, at);
+                (at, _) = string_end(text, at);
                 if depth == 0 {
                     return at;
                 }
