@@ -291,3 +291,38 @@ impl fmt::Debug for JsonlSink {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_that_waited_until_the_file_was_closed_is_not_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut open = StreamFile::open(directory.path(), "s").await.unwrap();
+        let file = open.file.clone();
+        let mut first = lock(&file);
+        open.begin(b"late\n".to_vec());
+        // What a drop does that comes before the write.
+        first.take();
+        drop(first);
+        open.settle().await.unwrap();
+        let lines = std::fs::read(directory.path().join("s.jsonl")).unwrap();
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+
+    #[tokio::test]
+    async fn a_dropped_sink_writes_nothing_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut open = StreamFile::open(directory.path(), "s").await.unwrap();
+        open.begin(vec![b'x'; 1 << 22]);
+        drop(open);
+        let after = std::fs::metadata(directory.path().join("s.jsonl")).unwrap();
+        let mut again = StreamFile::open(directory.path(), "s").await.unwrap();
+        again.begin(b"line\n".to_vec());
+        again.settle().await.unwrap();
+        let lines = std::fs::read(directory.path().join("s.jsonl")).unwrap();
+        // Without a line break, what came first was a torn line.
+        assert_eq!(lines, b"line\n", "after {} bytes", after.len());
+    }
+}

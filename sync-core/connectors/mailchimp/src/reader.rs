@@ -22,6 +22,9 @@ use crate::settings::{AudienceSettings, StatusFilter};
 /// How long the server's time, once seen, may serve as the upper bound of a run.
 const TIME_SERVES_FOR: Duration = Duration::from_secs(60);
 
+/// Batches that may wait for the engine: what arrives while it commits, at 200 ms an answer. Each holds a page of about 1 MB.
+const READY_BATCHES: usize = 4;
+
 /// How far the server's clock and ours may be apart, before neither is trusted.
 const TRUSTED_SKEW: TimeDelta = TimeDelta::minutes(2);
 
@@ -42,8 +45,8 @@ pub(crate) struct Task {
 
 /// Gives the batches of a read that runs in a task of its own.
 ///
-/// The task is started by the first batch and ends with the reader. It runs ahead of the engine by no more pages than
-/// there are connections.
+/// The task is started by the first batch and ends with the reader. It runs ahead of the engine by [`READY_BATCHES`] and the
+/// pages that arrive meanwhile, one for each connection.
 pub(crate) struct Reader<T> {
     state: State<T>,
 }
@@ -71,7 +74,7 @@ impl<T: Item> Reader<T> {
         if let State::Waiting(_) = &self.state
             && let State::Waiting(task) = std::mem::replace(&mut self.state, State::Ended)
         {
-            let (sender, receiver) = mpsc::channel(task.settings.worker_count);
+            let (sender, receiver) = mpsc::channel(READY_BATCHES);
             let work = tokio::spawn(async move {
                 let last = match Run::<T>::read(*task, &sender).await {
                     Ok(()) => Message::End,

@@ -31,7 +31,7 @@ const SMALL: u64 = 1000;
 /// Bits of a block's number that count blocks within their segment.
 const BLOCK_BITS: u32 = 24;
 
-/// The tables of a place for segments. `filter` and `starts` are there to be kept in memory.
+/// The tables of a place for segments. `starts` and the filters are there to be kept in memory.
 pub(super) fn tables(schema: &str) -> String {
     format!(
         "CREATE TABLE {schema}.segments (
@@ -39,11 +39,11 @@ pub(super) fn tables(schema: &str) -> String {
             scope INTEGER NOT NULL,
             blocks INTEGER NOT NULL,
             entries INTEGER NOT NULL,
-            starts BLOB NOT NULL,
-            filter BLOB NOT NULL
+            starts BLOB NOT NULL
         );
-        -- The number of a block is that of its segment and its place in it.
-        CREATE TABLE {schema}.blocks (id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+        -- The number of a block, or of a piece of a filter, is that of its segment and its place in it.
+        CREATE TABLE {schema}.blocks (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+        CREATE TABLE {schema}.filters (id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     )
 }
 
@@ -71,6 +71,21 @@ impl Segment {
     fn first(&self) -> i64 {
         self.id << BLOCK_BITS
     }
+
+    /// The numbers its rows may have: from the first on, below the second.
+    fn rows(&self) -> [i64; 2] {
+        [self.first(), (self.id + 1) << BLOCK_BITS]
+    }
+
+    /// Removes all but its blocks.
+    fn delete(&self, connection: &Connection, schema: &str) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(&format!("DELETE FROM {schema}.segments WHERE id = ?1"))?
+            .execute([self.id])?;
+        let sql = format!("DELETE FROM {schema}.filters WHERE id >= ?1 AND id < ?2");
+        connection.prepare_cached(&sql)?.execute(self.rows())?;
+        Ok(())
+    }
 }
 
 impl Tree {
@@ -81,9 +96,9 @@ impl Tree {
         scope: i64,
     ) -> rusqlite::Result<Self> {
         let sql = format!(
-            "SELECT id, blocks, entries, starts, filter FROM {schema}.segments WHERE scope = ?1 ORDER BY id"
+            "SELECT id, blocks, entries, starts FROM {schema}.segments WHERE scope = ?1 ORDER BY id"
         );
-        let segments = connection
+        let mut segments = connection
             .prepare_cached(&sql)?
             .query_map([scope], |row| {
                 let starts = Starts::decode(row.get(3)?);
@@ -92,11 +107,23 @@ impl Tree {
                     blocks: row.get(1)?,
                     entries: row.get::<_, i64>(2)?.cast_unsigned(),
                     starts: starts.ok_or_else(|| damaged(3, "not a list of keys"))?,
-                    filter: Filter::decode(row.get_ref(4)?.as_blob()?)
-                        .ok_or_else(|| damaged(4, "not a filter"))?,
+                    filter: Filter::default(),
                 })
             })?
-            .collect::<rusqlite::Result<_>>()?;
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let sql =
+            format!("SELECT data FROM {schema}.filters WHERE id >= ?1 AND id < ?2 ORDER BY id");
+        let mut select = connection.prepare_cached(&sql)?;
+        for segment in &mut segments {
+            let mut pieces = select.query(segment.rows())?;
+            while let Some(piece) = pieces.next()? {
+                let added = segment.filter.decode_next(piece.get_ref(0)?.as_blob()?);
+                added.ok_or_else(|| damaged(0, "not a filter"))?;
+            }
+            if segment.filter.is_empty() {
+                return Err(damaged(0, "a segment without a filter"));
+            }
+        }
         Ok(Self {
             schema,
             scope,
@@ -209,10 +236,8 @@ impl Tree {
                 writer.push(&entry)?;
             }
         }
-        let sql = format!("DELETE FROM {}.segments WHERE id = ?1", self.schema);
-        let mut delete = connection.prepare_cached(&sql)?;
         for segment in &merged {
-            delete.execute([segment.id])?;
+            segment.delete(connection, self.schema)?;
         }
         self.segments.extend(writer.finish(self.scope)?);
         Ok(())
@@ -231,14 +256,12 @@ impl Tree {
     pub(super) fn clear(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let schema = self.schema;
         for segment in self.segments.drain(..) {
-            connection
-                .prepare_cached(&format!("DELETE FROM {schema}.segments WHERE id = ?1"))?
-                .execute([segment.id])?;
+            segment.delete(connection, schema)?;
             connection
                 .prepare_cached(&format!(
                     "DELETE FROM {schema}.blocks WHERE id >= ?1 AND id < ?2"
                 ))?
-                .execute([segment.first(), segment.first() + segment.blocks])?;
+                .execute(segment.rows())?;
         }
         Ok(())
     }
@@ -375,8 +398,7 @@ impl<'c> Writer<'c> {
         }
         self.close_block()?;
         let sql = format!(
-            "INSERT INTO {}.segments (id, scope, blocks, entries, starts, filter)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO {}.segments (id, scope, blocks, entries, starts) VALUES (?1, ?2, ?3, ?4, ?5)",
             self.schema
         );
         self.connection.prepare_cached(&sql)?.execute(params![
@@ -385,8 +407,15 @@ impl<'c> Writer<'c> {
             self.blocks,
             self.entries.cast_signed(),
             self.starts.encoded(),
-            self.filter.encode(),
         ])?;
+        let sql = format!(
+            "INSERT INTO {}.filters (id, data) VALUES (?1, ?2)",
+            self.schema
+        );
+        let mut insert = self.connection.prepare_cached(&sql)?;
+        for (id, piece) in (self.id << BLOCK_BITS..).zip(self.filter.encode()) {
+            insert.execute(params![id, piece])?;
+        }
         Ok(Some(Segment {
             id: self.id,
             blocks: self.blocks,

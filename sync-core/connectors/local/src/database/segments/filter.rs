@@ -9,10 +9,15 @@ const PROBES: u32 = 6;
 /// Words of a line: all bits of a key lie in one, so that a question costs one look into memory.
 const LINE: usize = 8;
 
+/// Lines of a piece. In pieces a large filter is stored, and takes memory, without ever needing all of it in one place.
+const PIECE: usize = 1024;
+
 /// A Bloom filter in lines of 64 bytes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Filter {
-    words: Vec<u64>,
+    lines: usize,
+    /// All but the last are full.
+    pieces: Vec<Vec<u64>>,
 }
 
 /// What a filter knows a key by.
@@ -24,29 +29,44 @@ impl Filter {
     /// A filter with room for so many keys.
     pub(super) fn for_entries(keys: u64) -> Self {
         let bits = keys.saturating_mul(BITS_PER_KEY);
-        let lines = usize::try_from(bits.div_ceil(64 * LINE as u64)).unwrap_or(usize::MAX / LINE);
+        let lines = bits.div_ceil(64 * LINE as u64).max(1);
+        let lines = usize::try_from(lines).unwrap_or(usize::MAX);
+        let starts = (0..lines).step_by(PIECE);
+        let pieces = starts.map(|start| vec![0; (lines - start).min(PIECE) * LINE]);
         Self {
-            words: vec![0; lines.max(1) * LINE],
+            lines,
+            pieces: pieces.collect(),
         }
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (words, rest) = bytes.as_chunks();
-        let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
-        (rest.is_empty() && !words.is_empty() && words.len().is_multiple_of(LINE))
-            .then_some(Self { words })
+    /// The pieces as bytes, in order.
+    pub(super) fn encode(&self) -> impl Iterator<Item = Vec<u8>> {
+        let encoded = |piece: &Vec<u64>| piece.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.pieces.iter().map(encoded)
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        self.words
-            .iter()
-            .flat_map(|word| word.to_le_bytes())
-            .collect()
+    /// Adds the next piece; `None` if there can be none such.
+    pub(super) fn decode_next(&mut self, bytes: &[u8]) -> Option<()> {
+        let (words, rest) = bytes.as_chunks();
+        let lines = words.len() / LINE;
+        let whole = rest.is_empty() && words.len().is_multiple_of(LINE);
+        if !whole || !(1..=PIECE).contains(&lines) || !self.lines.is_multiple_of(PIECE) {
+            return None;
+        }
+        self.lines += lines;
+        let words = words.iter().map(|word| u64::from_le_bytes(*word));
+        self.pieces.push(words.collect());
+        Some(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines == 0
     }
 
     pub(super) fn add(&mut self, hash: u64) {
-        let line = self.line(hash);
-        if let Some(line) = self.words.get_mut(line) {
+        let (piece, line) = self.place(hash);
+        let piece = self.pieces.get_mut(piece);
+        if let Some(line) = piece.and_then(|piece| piece.get_mut(line)) {
             for bit in bits(hash) {
                 line[bit / 64] |= 1 << (bit % 64);
             }
@@ -55,16 +75,19 @@ impl Filter {
 
     /// `false`: the key was not added.
     pub(super) fn may_hold(&self, hash: u64) -> bool {
-        let line = self.words.get(self.line(hash)).unwrap_or_default();
-        bits(hash).all(|bit| line[bit / 64] & (1 << (bit % 64)) != 0)
+        let (piece, line) = self.place(hash);
+        let piece = self.pieces.get(piece);
+        piece
+            .and_then(|piece| piece.get(line))
+            .is_some_and(|line| bits(hash).all(|bit| line[bit / 64] & (1 << (bit % 64)) != 0))
     }
 
-    /// The words of a key's line. The upper half of the hash chooses it, evenly.
-    fn line(&self, hash: u64) -> std::ops::Range<usize> {
-        let lines = (self.words.len() / LINE) as u64;
-        let at = ((hash >> 32) * lines) >> 32;
-        let start = usize::try_from(at).unwrap_or_default() * LINE;
-        start..start + LINE
+    /// The piece and the words in it of a key's line. The upper half of the hash chooses it, evenly.
+    fn place(&self, hash: u64) -> (usize, std::ops::Range<usize>) {
+        let line = ((hash >> 32) * self.lines as u64) >> 32;
+        let line = usize::try_from(line).unwrap_or_default();
+        let start = line % PIECE * LINE;
+        (line / PIECE, start..start + LINE)
     }
 }
 
@@ -80,19 +103,31 @@ mod tests {
 
     #[test]
     fn what_was_added_may_be_there_and_little_else() {
-        let mut filter = Filter::for_entries(10_000);
-        (0..10_000_u64).for_each(|n| filter.add(hash(&n.to_le_bytes())));
-        let filter = Filter::decode(&filter.encode()).unwrap();
-        assert!((0..10_000_u64).all(|n| filter.may_hold(hash(&n.to_le_bytes()))));
-        let wrong = (10_000..110_000_u64).filter(|n| filter.may_hold(hash(&n.to_le_bytes())));
+        let mut filter = Filter::for_entries(100_000);
+        (0..100_000_u64).for_each(|n| filter.add(hash(&n.to_le_bytes())));
+        let mut read = Filter::default();
+        filter
+            .encode()
+            .for_each(|piece| read.decode_next(&piece).unwrap());
+        assert_eq!((read.lines, &read.pieces), (filter.lines, &filter.pieces));
+        assert!((0..100_000_u64).all(|n| filter.may_hold(hash(&n.to_le_bytes()))));
+        let wrong = (100_000..200_000_u64).filter(|n| filter.may_hold(hash(&n.to_le_bytes())));
         let wrong = wrong.count();
         assert!(wrong < 2_500, "{wrong} of 100,000 absent keys seem present");
     }
 
     #[test]
     fn broken_bytes_are_no_filter() {
-        for length in [0, 1, 8, 63, 65, 72] {
-            assert!(Filter::decode(&vec![0; length]).is_none(), "{length}");
+        for length in [0, 1, 8, 63, 65, 72, 64 * PIECE + 64] {
+            let mut filter = Filter::default();
+            assert!(filter.decode_next(&vec![0; length]).is_none(), "{length}");
+            assert!(!filter.may_hold(7));
         }
+        let mut filter = Filter::default();
+        filter.decode_next(&[0; 64]).unwrap();
+        assert!(
+            filter.decode_next(&[0; 64]).is_none(),
+            "a short piece is the last"
+        );
     }
 }

@@ -130,6 +130,7 @@ proptest! {
         kept.clear(&connection).unwrap();
         assert_holds(&connection, &kept, &Model::new(), &asked);
         prop_assert_eq!(count(&connection, "count(*) FROM segments"), 0);
+        prop_assert_eq!(count(&connection, "count(*) FROM filters"), 0);
     }
 }
 
@@ -199,7 +200,7 @@ fn a_damaged_block_is_an_error() {
     assert!(kept.get(&connection, &[&[1; 9]], |_, _| {}).is_err());
     assert!(kept.walk(&connection, None).is_err());
     connection
-        .execute("UPDATE segments SET filter = x'05'", [])
+        .execute("UPDATE filters SET data = x'05'", [])
         .unwrap();
     assert!(Tree::load(&connection, "main", 1).is_err());
 }
