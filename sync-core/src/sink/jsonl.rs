@@ -301,11 +301,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut open = StreamFile::open(directory.path(), "s").await.unwrap();
         let file = open.file.clone();
-        let mut first = lock(&file);
-        open.begin(b"late\n".to_vec());
-        // What a drop does that comes before the write.
-        first.take();
-        drop(first);
+        {
+            let mut first = lock(&file);
+            open.begin(b"late\n".to_vec());
+            // What a drop does that comes before the write.
+            first.take();
+        }
         open.settle().await.unwrap();
         let lines = std::fs::read(directory.path().join("s.jsonl")).unwrap();
         assert!(lines.is_empty(), "{lines:?}");
