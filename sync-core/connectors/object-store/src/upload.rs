@@ -2,13 +2,13 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, MultipartUpload, ObjectStore, PutMultipartOptions, PutOptions,
-    UploadPart,
+    PutPayload, UploadPart,
 };
 use sync_core::Result;
 use tempfile::SpooledTempFile;
@@ -25,6 +25,9 @@ const MOST_PARTS: u64 = 10_000;
 /// Parts on their way at the same time. This and [`PART`] bound the memory.
 const PARTS_AT_ONCE: usize = 4;
 
+/// What is read of a finished file at a time.
+const BLOCK: usize = 1 << 20;
+
 const UPLOADING: &str = "upload file";
 
 /// An object while it is written. Dropped before [`finish`](Upload::finish) returned, it takes back the parts that arrived;
@@ -34,7 +37,9 @@ struct Upload<'p> {
     path: Path,
     attributes: Attributes,
     part: usize,
-    buffer: BytesMut,
+    /// What is not yet a part, and its length.
+    buffer: Vec<Bytes>,
+    length: usize,
     multipart: Option<Box<dyn MultipartUpload>>,
     on_their_way: FuturesUnordered<UploadPart>,
 }
@@ -49,7 +54,8 @@ impl<'p> Upload<'p> {
             path,
             attributes: Attributes::new(),
             part: part.max(PART),
-            buffer: BytesMut::new(),
+            buffer: Vec::new(),
+            length: 0,
             multipart: None,
             on_their_way: FuturesUnordered::new(),
         }
@@ -68,21 +74,27 @@ impl<'p> Upload<'p> {
 
     async fn push(&mut self, mut bytes: Bytes) -> Result<()> {
         while !bytes.is_empty() {
-            let room = self.part - self.buffer.len();
-            self.buffer
-                .extend_from_slice(&bytes.split_to(room.min(bytes.len())));
-            if self.buffer.len() == self.part {
+            let room = self.part - self.length;
+            let block = bytes.split_to(room.min(bytes.len()));
+            self.length += block.len();
+            self.buffer.push(block);
+            if self.length == self.part {
                 self.send().await?;
             }
         }
         Ok(())
     }
 
+    fn take(&mut self) -> PutPayload {
+        self.length = 0;
+        self.buffer.drain(..).collect()
+    }
+
     async fn send(&mut self) -> Result<()> {
         while self.on_their_way.len() >= PARTS_AT_ONCE {
             self.arrived().await?;
         }
-        let part = self.buffer.split().freeze();
+        let part = self.take();
         if self.multipart.is_none() {
             let options = PutMultipartOptions {
                 attributes: self.attributes.clone(),
@@ -93,7 +105,7 @@ impl<'p> Upload<'p> {
             self.multipart = Some(begun);
         }
         if let Some(upload) = &mut self.multipart {
-            self.on_their_way.push(upload.put_part(part.into()));
+            self.on_their_way.push(upload.put_part(part));
         }
         Ok(())
     }
@@ -112,8 +124,8 @@ impl<'p> Upload<'p> {
                 attributes: self.attributes.clone(),
                 ..PutOptions::default()
             };
-            let bytes = self.buffer.split().freeze();
-            let put = self.place.store.put_opts(&self.path, bytes.into(), options);
+            let payload = self.take();
+            let put = self.place.store.put_opts(&self.path, payload, options);
             put.await.map_err(|error| translate(UPLOADING, &error))?;
             return Ok(());
         }
@@ -163,9 +175,9 @@ pub(crate) async fn publish(
     let mut upload = Upload::new(place, place.path(relative), size).content_type(content_type);
     loop {
         let (block, rest) = tokio::task::spawn_blocking(move || {
-            let mut block = Vec::new();
+            let mut block = Vec::with_capacity(BLOCK);
             let read = Read::by_ref(&mut staged)
-                .take(1 << 20)
+                .take(BLOCK as u64)
                 .read_to_end(&mut block);
             read.map(|_| (block, staged))
         })

@@ -81,7 +81,7 @@ pub(super) fn encode(
 
 fn open(stream: &Stream, table: &Table, scratch: &Scratch) -> Result<Writer, Stop> {
     let column = |name: &str| ColumnPath::from(name);
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
@@ -95,13 +95,19 @@ fn open(stream: &Stream, table: &Table, scratch: &Scratch) -> Result<Writer, Sto
         .set_column_dictionary_enabled(column(table::RAW), false)
         .set_column_statistics_enabled(column(table::RAW), EnabledStatistics::None)
         .set_column_dictionary_enabled(column(POSITION), false)
-        .set_column_encoding(column(POSITION), Encoding::DELTA_BINARY_PACKED)
-        .build();
+        .set_column_encoding(column(POSITION), Encoding::DELTA_BINARY_PACKED);
+    for text in table.columns() {
+        if matches!(text.holds, FieldType::Text | FieldType::Json) {
+            // Rows are not sorted by any of these, so the least and the greatest value of a group leave out no reader's group.
+            properties = properties
+                .set_column_statistics_enabled(column(&text.name), EnabledStatistics::None);
+        }
+    }
     let schema = schema(table)?;
     Ok(SerializedFileWriter::new(
         scratch.staged(),
         Arc::new(schema),
-        Arc::new(properties),
+        Arc::new(properties.build()),
     )?)
 }
 
