@@ -211,7 +211,7 @@ impl Rows for Partitions {
 /// What is known of a key while its rows are met, in whatever order.
 struct Newest {
     row: Row,
-    /// The newest row that has a record: a removal has none, and keeps the one it removed.
+    /// If that is a removal: the newest row that has a record. A removal has none, and keeps the one it removed.
     present: Option<Row>,
 }
 
@@ -219,17 +219,26 @@ impl Newest {
     fn of(row: &Row) -> Self {
         Self {
             row: row.clone(),
-            present: (!row.record.removed).then(|| row.clone()),
+            present: None,
         }
     }
 
     fn meet(&mut self, row: &Row) {
-        let is_newer = |known: &Row| row.order() > known.order();
-        if !row.record.removed && self.present.as_ref().is_none_or(is_newer) {
-            self.present = Some(row.clone());
+        if row.order() > self.row.order() {
+            let older = std::mem::replace(&mut self.row, row.clone());
+            self.keep(&older);
+        } else {
+            self.keep(row);
         }
-        if is_newer(&self.row) {
-            self.row = row.clone();
+    }
+
+    fn keep(&mut self, older: &Row) {
+        let is_newer = |known: &Row| older.order() > known.order();
+        if self.row.record.removed
+            && !older.record.removed
+            && self.present.as_ref().is_none_or(is_newer)
+        {
+            self.present = Some(older.clone());
         }
     }
 
@@ -240,6 +249,59 @@ impl Newest {
                 ..self.row
             },
             _ => self.row,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use sync_core::JsonRecord;
+
+    use super::*;
+
+    /// The row of one position: a removal, or a record that says the position.
+    fn row(position: u64, removed: bool) -> Row {
+        let data = if removed {
+            String::new()
+        } else {
+            format!("{{\"v\":{position}}}")
+        };
+        Row {
+            record: JsonRecord {
+                stream: Arc::new(Stream::new("members")),
+                key: Key::new("a"),
+                data: Bytes::from(data),
+                removed,
+            },
+            interval: "i".into(),
+            position,
+            synced_at: 0,
+            deleted_at: removed.then_some(0),
+            compacted: false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_in_which_rows_are_met_does_not_matter(
+            removals in proptest::collection::vec(any::<bool>(), 1..8),
+            shuffle in any::<u64>(),
+        ) {
+            let mut rows: Vec<Row> = (0..).zip(&removals).map(|(n, removed)| row(n, *removed)).collect();
+            let last = rows.last().cloned().expect("a row");
+            let present = rows.iter().rev().find(|row| !row.record.removed).cloned();
+            fastrand::Rng::with_seed(shuffle).shuffle(&mut rows);
+            let mut newest = Newest::of(&rows[0]);
+            // Each twice, as after a replay.
+            for row in rows.iter().chain(&rows) {
+                newest.meet(row);
+            }
+            let found = newest.into_row();
+            prop_assert_eq!((found.position, found.deleted_at), (last.position, last.deleted_at));
+            let wanted = present.map_or(last.record, |present| present.record);
+            prop_assert_eq!(found.record, wanted);
         }
     }
 }
