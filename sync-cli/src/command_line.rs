@@ -51,6 +51,7 @@ async fn dispatch(arguments: &Arguments, stop: &Shutdown) -> Result<Exit, Failur
         Command::Verify(verify) => imports::verify(settings()?, verify, stop).await,
         Command::Discover(discover) => discover::execute(discover),
         Command::Views(_) => imports::views(settings()?).await,
+        Command::Compact(_) => imports::compact(settings()?).await,
         Command::Status(status) => listing::status(&settings()?, status).await,
         Command::History(history) => listing::history(&settings()?, history).await,
         Command::Failures(failures) => listing::failures(&settings()?, failures).await,

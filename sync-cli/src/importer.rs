@@ -337,6 +337,16 @@ pub async fn create_views(config: Config) -> Result<Vec<String>> {
     warehouses.create_views(&sink).await
 }
 
+/// Keeps only the newest version of each record in the files that are the sink, stream by stream.
+///
+/// # Errors
+/// When the sink is none of files, or the streams cannot be listed.
+pub async fn compact(config: Config) -> Result<warehouses::Compactions> {
+    let sink = config.sink.clone();
+    let warehouses = warehouses::Warehouses::new(&config, Arc::new(SystemClock));
+    warehouses.compact(&sink).await
+}
+
 impl ImporterBuilder {
     /// Hears what happens in every run. May be called several times.
     #[must_use]

@@ -36,4 +36,4 @@ pub use config::{
     MailchimpAccount, MetricsAddress, OmetriaAccount, Profile, Reading, Settings, SinkChoice,
     SnowflakeAccount, StreamChoice, check_list_id, format_interval, parse_base_url, parse_interval,
 };
-pub use importer::{Importer, ImporterBuilder, Served, check, create_views};
+pub use importer::{Importer, ImporterBuilder, Served, check, compact, create_views};

@@ -80,7 +80,9 @@ pub enum Command {
     /// List the streams of an account: what each holds, what it costs, its fields
     Discover(DiscoverArguments),
     /// Make the views for analytics in a warehouse
-    Views(ViewsArguments),
+    Views(WarehouseArguments),
+    /// Keep only the newest version of each record in files
+    Compact(WarehouseArguments),
     /// Show each import: where it stands, what is left over
     Status(ListingArguments),
     /// Show past runs, newest first
@@ -180,10 +182,10 @@ pub struct DiscoverArguments {
     pub json: bool,
 }
 
-/// `views`
+/// `views` and `compact`
 #[derive(Args, Debug)]
-pub struct ViewsArguments {
-    /// Which warehouse, such as sqlite:mailchimp.db
+pub struct WarehouseArguments {
+    /// Which warehouse, such as sqlite:mailchimp.db or s3://bucket/prefix
     #[arg(long, value_name = "KIND[:TARGET]")]
     pub sink: Option<String>,
 }
@@ -495,7 +497,9 @@ impl Arguments {
                 flags.streams.clone_from(&verify.streams);
                 flags.exclude.clone_from(&verify.exclude);
             }
-            Command::Views(views) => flags.sink.clone_from(&views.sink),
+            Command::Views(warehouse) | Command::Compact(warehouse) => {
+                flags.sink.clone_from(&warehouse.sink);
+            }
             _ => {}
         }
         flags

@@ -131,6 +131,42 @@ pub(super) async fn views(settings: Settings) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
+/// Compacts the files of the sink that is set.
+pub(super) async fn compact(settings: Settings) -> Result<Exit, Failure> {
+    let _watch = Watch::start(&settings, false).await?;
+    let done = importer::compact(settings.config)
+        .await
+        .map_err(Failure::before_start)?;
+    let mut table = Table::new(&[
+        "stream",
+        "files",
+        "rows",
+        "kept",
+        "removals dropped",
+        "deleted",
+    ]);
+    let mut text = String::new();
+    let mut exit = Exit::Good;
+    for (stream, compaction) in done {
+        match compaction {
+            Ok(compaction) => table.row(vec![
+                stream,
+                grouped(compaction.replaced),
+                grouped(compaction.rows_read),
+                grouped(compaction.rows_kept),
+                grouped(compaction.removals_dropped),
+                grouped(compaction.deleted),
+            ]),
+            Err(error) => {
+                exit = Exit::Failed;
+                let _ = writeln!(text, "{stream}: {}", error.chain());
+            }
+        }
+    }
+    print(Stream::Stdout, &(table.render() + &text));
+    Ok(exit)
+}
+
 pub(super) async fn replay(
     settings: Settings,
     arguments: &ReplayArguments,

@@ -1,8 +1,11 @@
 //! `status`, `history`, `failures`: looking, also while a service runs.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
-use std::fmt::Write as _;
 use sync_core::{
     Clock, Error, ErrorKind, ImportId, Outcome, Result, RunRecord, StateStore, SystemClock,
 };
@@ -29,9 +32,22 @@ pub(super) async fn open(settings: &Settings) -> Result<LocalState, Failure> {
         .map_err(Failure::before_start)
 }
 
+/// As many runs as a store keeps.
+const EVERY_RUN: usize = 10_000;
+
+/// Imports of streams that ever ran. They do not stand in state.json; a slash in the id tells them from audiences.
+pub(super) async fn streams(state: &LocalState) -> Result<BTreeSet<ImportId>> {
+    let runs = state.runs(None, EVERY_RUN).await?;
+    let ids = runs.into_iter().map(|run| run.import);
+    Ok(ids.filter(|id| id.as_str().contains('/')).collect())
+}
+
 /// What `status` says about one import.
 struct Standing {
-    entry: ImportEntry,
+    id: ImportId,
+    /// `None`: a stream.
+    entry: Option<ImportEntry>,
+    complete_until: Option<DateTime<Utc>>,
     known: u64,
     rejected: u64,
     last: Option<RunRecord>,
@@ -44,12 +60,13 @@ pub(super) async fn status(
     let state = open(settings).await?;
     let mut standings = Vec::new();
     for entry in state.imports() {
-        standings.push(Standing {
-            known: state.ledger_len(&entry.id.scope()).await?,
-            rejected: state.rejected_len(&entry.id).await?,
-            last: state.runs(Some(&entry.id), 1).await?.into_iter().next(),
-            entry,
-        });
+        let until = entry.latest_timestamp;
+        standings.push(Standing::of(&state, entry.id.clone(), Some(entry), until).await?);
+    }
+    for id in streams(&state).await? {
+        let stored = state.load(&id).await?;
+        let until = stored.and_then(|stored| stored.checkpoint.position.complete_until());
+        standings.push(Standing::of(&state, id, None, until).await?);
     }
     if arguments.json {
         let imports: Vec<_> = standings
@@ -70,7 +87,7 @@ pub(super) async fn status(
     let now = SystemClock.now();
     let mut table = Table::new(&[
         "import",
-        "audience",
+        "reads",
         "sink",
         "every",
         "records",
@@ -81,21 +98,20 @@ pub(super) async fn status(
         "behind",
     ]);
     for standing in &standings {
-        let entry = &standing.entry;
-        let behind = entry.latest_timestamp.map_or_else(
+        let behind = standing.complete_until.map_or_else(
             || "-".to_owned(),
             |until| super::output::took((now - until).to_std().unwrap_or_default()),
         );
         table.row(vec![
-            entry.id.to_string(),
-            entry.list_id.clone(),
+            standing.id.to_string(),
+            standing.reads().to_owned(),
             standing.sink(settings),
             standing.every(settings),
             grouped(standing.known),
             grouped(standing.rejected),
             time(standing.last.as_ref().map(|run| run.started)),
             standing.outcome().to_owned(),
-            time(entry.latest_timestamp),
+            time(standing.complete_until),
             behind,
         ]);
     }
@@ -104,22 +120,49 @@ pub(super) async fn status(
 }
 
 impl Standing {
+    async fn of(
+        state: &LocalState,
+        id: ImportId,
+        entry: Option<ImportEntry>,
+        complete_until: Option<DateTime<Utc>>,
+    ) -> Result<Self> {
+        Ok(Self {
+            known: state.ledger_len(&id.scope()).await?,
+            rejected: state.rejected_len(&id).await?,
+            last: state.runs(Some(&id), 1).await?.into_iter().next(),
+            complete_until,
+            entry,
+            id,
+        })
+    }
+
+    /// The audience or the stream.
+    fn reads(&self) -> &str {
+        match &self.entry {
+            Some(entry) => &entry.list_id,
+            None => self.id.as_str().split('/').nth(1).unwrap_or_default(),
+        }
+    }
+
     fn sink(&self, settings: &Settings) -> String {
-        self.entry
-            .sink
-            .clone()
-            .unwrap_or_else(|| settings.config.sink.to_string())
+        let own = self.entry.as_ref().and_then(|entry| entry.sink.clone());
+        own.unwrap_or_else(|| settings.config.sink.to_string())
     }
 
     fn every(&self, settings: &Settings) -> String {
-        if self.entry.paused {
+        if self.paused() {
             return "paused".to_owned();
         }
-        format_interval(
-            self.entry
-                .schedule
-                .unwrap_or(settings.config.schedule.interval()),
-        )
+        self.schedule(settings)
+    }
+
+    fn paused(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| entry.paused)
+    }
+
+    fn schedule(&self, settings: &Settings) -> String {
+        let own = self.entry.as_ref().and_then(|entry| entry.schedule);
+        format_interval(own.unwrap_or(settings.config.schedule.interval()))
     }
 
     fn outcome(&self) -> &'static str {
@@ -130,29 +173,39 @@ impl Standing {
     }
 
     fn json(&self, settings: &Settings) -> serde_json::Value {
-        let entry = &self.entry;
+        let entry = self.entry.as_ref();
+        let account = match entry {
+            Some(entry) => entry.account.as_deref(),
+            None => self.id.as_str().split('/').next(),
+        };
         json!({
-            "import": entry.id,
-            "list_id": entry.list_id,
-            "account": entry.account,
+            "import": self.id,
+            "list_id": entry.map(|entry| &entry.list_id),
+            "stream": entry.is_none().then(|| self.reads()),
+            "account": account,
             "sink": self.sink(settings),
-            "schedule": format_interval(
-                entry.schedule.unwrap_or(settings.config.schedule.interval())
-            ),
-            "paused": entry.paused,
+            "schedule": self.schedule(settings),
+            "paused": self.paused(),
             "records": self.known,
             "rejected": self.rejected,
-            "complete_until": entry.latest_timestamp,
+            "complete_until": self.complete_until,
             "last_run": self.last,
         })
     }
 }
 
 /// The import that an operator means by its id or by the id of its only audience.
-pub(super) fn meant(state: &LocalState, name: &str) -> Result<ImportId> {
+pub(super) async fn meant(state: &LocalState, name: &str) -> Result<ImportId> {
     let entries = state.imports();
     if let Some(entry) = entries.iter().find(|entry| entry.id.as_str() == name) {
         return Ok(entry.id.clone());
+    }
+    if let Some(stream) = streams(state)
+        .await?
+        .into_iter()
+        .find(|id| id.as_str() == name)
+    {
+        return Ok(stream);
     }
     let problem = |message: &'static str| {
         Error::new(ErrorKind::Config, "choose import", message).with("import", name)
@@ -164,7 +217,7 @@ pub(super) fn meant(state: &LocalState, name: &str) -> Result<ImportId> {
             "several imports read this audience; name one by the id that sync-cli status shows",
         )),
         _ => Err(problem(
-            "state.json has no import with this id or list id; sync-cli status lists them",
+            "there is no import with this id or list id; sync-cli status lists them",
         )),
     }
 }
@@ -173,14 +226,12 @@ pub(super) async fn history(
     settings: &Settings,
     arguments: &HistoryArguments,
 ) -> Result<Exit, Failure> {
-    /// As many as a store keeps.
-    const ALL: usize = 10_000;
     let state = open(settings).await?;
     let import = match &arguments.import {
-        Some(name) => Some(meant(&state, name)?),
+        Some(name) => Some(meant(&state, name).await?),
         None => None,
     };
-    let mut runs = state.runs(import.as_ref(), ALL).await?;
+    let mut runs = state.runs(import.as_ref(), EVERY_RUN).await?;
     if !arguments.all {
         runs.retain(|run| {
             !run.import.as_str().ends_with(OPT_OUTS) || run.outcome == Some(Outcome::Failed)
@@ -204,8 +255,11 @@ pub(super) async fn failures(
 ) -> Result<Exit, Failure> {
     let state = open(settings).await?;
     let imports = match &arguments.import {
-        Some(name) => vec![meant(&state, name)?],
-        None => state.imports().into_iter().map(|entry| entry.id).collect(),
+        Some(name) => vec![meant(&state, name).await?],
+        None => {
+            let audiences = state.imports().into_iter().map(|entry| entry.id);
+            audiences.chain(streams(&state).await?).collect()
+        }
     };
     let mut table = Table::new(&["import", "key", "refused at", "reason"]);
     let mut rows = Vec::new();

@@ -36,6 +36,16 @@ async fn show(settings: &Settings) -> Result<Exit, Failure> {
             "rejected": state.rejected_len(&entry.id).await?,
         }));
     }
+    for id in listing::streams(&state).await? {
+        let stored = state.load(&id).await?;
+        imports.push(json!({
+            "import": id,
+            "revision": stored.as_ref().map(|stored| stored.revision),
+            "checkpoint": stored.map(|stored| stored.checkpoint),
+            "records": state.ledger_len(&id.scope()).await?,
+            "rejected": state.rejected_len(&id).await?,
+        }));
+    }
     print(Stream::Stdout, &json_text(&imports)?);
     Ok(Exit::Good)
 }
@@ -57,7 +67,7 @@ async fn rewind(
         })?),
     };
     let state = exclusive(settings).await?;
-    let id = meant(&state, import)?;
+    let id = meant(&state, import).await?;
     let from = match &position {
         Position::Since(since) => time(Some(*since)),
         _ => "the start".to_owned(),
@@ -80,7 +90,7 @@ async fn rewind(
 
 async fn reset(settings: &Settings, import: &str, yes: bool) -> Result<Exit, Failure> {
     let state = exclusive(settings).await?;
-    let id = meant(&state, import)?;
+    let id = meant(&state, import).await?;
     let known = grouped(state.ledger_len(&id.scope()).await?);
     let rejected = grouped(state.rejected_len(&id).await?);
     if !yes {

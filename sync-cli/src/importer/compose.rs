@@ -527,25 +527,16 @@ impl fmt::Debug for Composer {
     }
 }
 
-/// Who must take turns with whom: imports that write to one place which takes one writer at a time.
+/// Who must take turns with whom: imports that write to one place which takes one writer at a time. Warehouses take many.
 fn turn_of(plan: &Plan) -> Option<String> {
-    match (&plan.sink, &plan.content) {
-        (SinkChoice::Ometria { account }, _) => {
-            plan.shares_sink.then(|| format!("ometria:{account}"))
-        }
-        (SinkChoice::Jsonl(target), _) => {
+    match &plan.sink {
+        SinkChoice::Ometria { account } => plan.shares_sink.then(|| format!("ometria:{account}")),
+        SinkChoice::Jsonl(target) => {
+            // Streams have a file each.
             let one = plan.list_id().is_some() || *target == JsonlTarget::Stdout;
             (plan.shares_sink && one).then(|| plan.sink.to_string())
         }
-        // Two could undo each other's change of a column.
-        (SinkChoice::Snowflake { .. }, content) => {
-            let stream = match content {
-                Content::Stream(definition) => definition.name,
-                Content::Audience(_) => catalogue::members().name,
-            };
-            Some(format!("{}/{stream}", plan.sink))
-        }
-        (SinkChoice::Sqlite(_) | SinkChoice::Postgres { .. } | SinkChoice::Files { .. }, _) => None,
+        _ => None,
     }
 }
 

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sync_core::{
     Clock, Error, ErrorKind, ImportId, JsonRecord, JsonlSink, JsonlTarget, Readback, Result, Sink,
     Stream,
 };
-use sync_object_store::{FileSettings, FileSink, Place};
+use sync_object_store::{Compaction, Compactor, FileReadback, FileSettings, FileSink, Place};
 use sync_postgres::{PostgresSettings, PostgresWarehouse};
-use sync_snowflake::SnowflakeSink;
+use sync_snowflake::SnowflakeWarehouse;
 use sync_sqlite::SqliteWarehouse;
 
 use crate::config::{Config, FilesAccount, SinkChoice, SnowflakeAccount};
@@ -22,11 +22,15 @@ pub(crate) struct Warehouses {
     postgres: BTreeMap<String, PostgresSettings>,
     snowflake: BTreeMap<String, SnowflakeAccount>,
     files: FilesAccount,
-    sqlite: Mutex<HashMap<PathBuf, SqliteWarehouse>>,
+    sqlite_open: Mutex<HashMap<PathBuf, SqliteWarehouse>>,
+    snowflake_open: Mutex<HashMap<String, SnowflakeWarehouse>>,
 }
 
 /// A sink, and the stream as it is called there.
 pub(crate) type Target = (Box<dyn Sink<JsonRecord>>, Stream);
+
+/// What compaction did to each stream.
+pub type Compactions = BTreeMap<String, Result<Compaction>>;
 
 impl Warehouses {
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
@@ -35,7 +39,8 @@ impl Warehouses {
             postgres: config.postgres.clone(),
             snowflake: config.snowflake.clone(),
             files: config.files.clone(),
-            sqlite: Mutex::default(),
+            sqlite_open: Mutex::default(),
+            snowflake_open: Mutex::default(),
         }
     }
 
@@ -49,44 +54,44 @@ impl Warehouses {
         import: &ImportId,
         stream: Stream,
     ) -> Result<Option<Target>> {
-        Ok(match choice {
-            SinkChoice::Ometria { .. } => None,
-            // A file is written by one import only.
+        let sink: Box<dyn Sink<JsonRecord>> = match choice {
+            SinkChoice::Ometria { .. } => return Ok(None),
             SinkChoice::Jsonl(target) => {
+                // A file is written by one import only.
                 let name = match target {
                     JsonlTarget::Stdout => stream.name().to_string(),
                     JsonlTarget::Directory(_) => import.as_str().replace('/', "-"),
                 };
-                Some((
-                    Box::new(JsonlSink::new(target.clone())),
-                    stream.renamed(name),
-                ))
+                let sink = JsonlSink::new(target.clone());
+                return Ok(Some((Box::new(sink), stream.renamed(name))));
             }
-            SinkChoice::Sqlite(path) => Some((Box::new(self.sqlite(path)?.sink()), stream)),
-            SinkChoice::Postgres { account } => {
-                Some((Box::new(self.postgres(account)?.sink()), stream))
-            }
-            SinkChoice::Snowflake { account } => Some((Box::new(self.snowflake(account)?), stream)),
+            SinkChoice::Sqlite(path) => Box::new(self.sqlite(path)?.sink()),
+            SinkChoice::Postgres { account } => Box::new(self.postgres(account)?.sink()),
+            SinkChoice::Snowflake { account } => Box::new(self.snowflake(account)?.sink()),
             SinkChoice::Files { url } => {
                 let place = Place::open(url, &self.files.store)?;
-                let settings = FileSettings {
-                    format: self.files.format,
-                    ..FileSettings::default()
-                };
-                let sink = FileSink::new(place, settings, self.clock.clone());
-                Some((Box::new(sink), stream))
+                let clock = self.clock.clone();
+                Box::new(FileSink::new(place, self.file_settings(), clock))
             }
-        })
+        };
+        Ok(Some((sink, stream)))
     }
 
     /// Reads back what a sink holds; `None` if it cannot be read.
+    ///
+    /// # Errors
+    /// Those of [`sink`](Self::sink).
     pub(crate) fn readback(&self, choice: &SinkChoice) -> Result<Option<Box<dyn Readback>>> {
-        Ok(match choice {
-            SinkChoice::Ometria { .. } | SinkChoice::Jsonl(_) | SinkChoice::Files { .. } => None,
-            SinkChoice::Sqlite(path) => Some(Box::new(self.sqlite(path)?.readback())),
-            SinkChoice::Postgres { account } => Some(Box::new(self.postgres(account)?.readback())),
-            SinkChoice::Snowflake { account } => Some(Box::new(self.snowflake(account)?)),
-        })
+        Ok(Some(match choice {
+            SinkChoice::Ometria { .. } | SinkChoice::Jsonl(_) => return Ok(None),
+            SinkChoice::Sqlite(path) => Box::new(self.sqlite(path)?.readback()),
+            SinkChoice::Postgres { account } => Box::new(self.postgres(account)?.readback()),
+            SinkChoice::Snowflake { account } => Box::new(self.snowflake(account)?.readback()),
+            SinkChoice::Files { url } => {
+                let place = Place::open(url, &self.files.store)?;
+                Box::new(FileReadback::new(place, self.file_settings()))
+            }
+        }))
     }
 
     /// Makes the views for analytics where the sink has tables, and names them.
@@ -97,17 +102,37 @@ impl Warehouses {
         match choice {
             SinkChoice::Sqlite(path) => self.sqlite(path)?.create_views().await,
             SinkChoice::Postgres { account } => self.postgres(account)?.create_views().await,
-            _ => Err(Error::new(
-                ErrorKind::Config,
-                "make views",
-                "this kind of sink has no views; name sqlite:FILE or postgres",
-            )
-            .with("sink", choice)),
+            SinkChoice::Snowflake { account } => self.snowflake(account)?.create_views().await,
+            SinkChoice::Ometria { .. } | SinkChoice::Jsonl(_) | SinkChoice::Files { .. } => {
+                let message = "this sink has no views; name sqlite:FILE, postgres or snowflake";
+                Err(Error::new(ErrorKind::Config, "make views", message).with("sink", choice))
+            }
+        }
+    }
+
+    /// Keeps only the newest version of each record in the files of every stream.
+    ///
+    /// # Errors
+    /// When the sink is none of files, or the streams cannot be listed.
+    pub(crate) async fn compact(&self, choice: &SinkChoice) -> Result<Compactions> {
+        let SinkChoice::Files { url } = choice else {
+            let message = "only files are compacted; name files:DIR or a bucket";
+            return Err(Error::new(ErrorKind::Config, "compact", message).with("sink", choice));
+        };
+        let place = Place::open(url, &self.files.store)?;
+        let compactor = Compactor::new(place, self.file_settings(), self.clock.clone());
+        compactor.compact_all().await
+    }
+
+    fn file_settings(&self) -> FileSettings {
+        FileSettings {
+            format: self.files.format,
+            ..FileSettings::default()
         }
     }
 
     fn sqlite(&self, path: &Path) -> Result<SqliteWarehouse> {
-        let mut open = self.sqlite.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&self.sqlite_open);
         if let Some(warehouse) = open.get(path) {
             return Ok(warehouse.clone());
         }
@@ -121,14 +146,25 @@ impl Warehouses {
         PostgresWarehouse::new(settings.ok_or_else(|| unknown("postgres", account))?)
     }
 
-    fn snowflake(&self, account: &str) -> Result<SnowflakeSink> {
+    fn snowflake(&self, account: &str) -> Result<SnowflakeWarehouse> {
+        let mut open = lock(&self.snowflake_open);
+        if let Some(warehouse) = open.get(account) {
+            return Ok(warehouse.clone());
+        }
         let found = self.snowflake.get(account);
         let SnowflakeAccount {
             settings,
             credential,
         } = found.ok_or_else(|| unknown("snowflake", account))?;
-        SnowflakeSink::new(settings, credential.clone(), self.clock.clone())
+        let (settings, credential) = (settings.clone(), credential.clone());
+        let warehouse = SnowflakeWarehouse::new(settings, credential, self.clock.clone())?;
+        open.insert(account.to_owned(), warehouse.clone());
+        Ok(warehouse)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn unknown(system: &'static str, account: &str) -> Error {

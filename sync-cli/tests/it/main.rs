@@ -17,3 +17,4 @@ mod service;
 mod settings;
 mod simulate;
 mod simulated;
+mod warehouse;
