@@ -8,6 +8,7 @@ mod service;
 mod streams;
 mod warehouses;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
@@ -20,6 +21,7 @@ use sync_core::{
     StateStore, SystemClock, Verification,
 };
 use sync_local::LocalState;
+use sync_object_store::Compaction;
 use tokio::time::timeout;
 
 pub(crate) use self::compose::OPT_OUTS;
@@ -341,7 +343,7 @@ pub async fn create_views(config: Config) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// When the sink is none of files, or the streams cannot be listed.
-pub async fn compact(config: Config) -> Result<warehouses::Compactions> {
+pub async fn compact(config: Config) -> Result<BTreeMap<String, Result<Compaction>>> {
     let sink = config.sink.clone();
     let warehouses = warehouses::Warehouses::new(&config, Arc::new(SystemClock));
     warehouses.compact(&sink).await

@@ -185,7 +185,7 @@ pub struct DiscoverArguments {
 /// `views` and `compact`
 #[derive(Args, Debug)]
 pub struct WarehouseArguments {
-    /// Which warehouse, such as sqlite:mailchimp.db or s3://bucket/prefix
+    /// Which warehouse: a KIND:TARGET as with run
     #[arg(long, value_name = "KIND[:TARGET]")]
     pub sink: Option<String>,
 }

@@ -254,12 +254,11 @@ pub(super) async fn failures(
     arguments: &FailuresArguments,
 ) -> Result<Exit, Failure> {
     let state = open(settings).await?;
-    let imports = match &arguments.import {
-        Some(name) => vec![meant(&state, name).await?],
-        None => {
-            let audiences = state.imports().into_iter().map(|entry| entry.id);
-            audiences.chain(streams(&state).await?).collect()
-        }
+    let imports = if let Some(name) = &arguments.import {
+        vec![meant(&state, name).await?]
+    } else {
+        let audiences = state.imports().into_iter().map(|entry| entry.id);
+        audiences.chain(streams(&state).await?).collect()
     };
     let mut table = Table::new(&["import", "key", "refused at", "reason"]);
     let mut rows = Vec::new();

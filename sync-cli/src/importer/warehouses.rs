@@ -30,7 +30,7 @@ pub(crate) struct Warehouses {
 pub(crate) type Target = (Box<dyn Sink<JsonRecord>>, Stream);
 
 /// What compaction did to each stream.
-pub type Compactions = BTreeMap<String, Result<Compaction>>;
+pub(crate) type Compactions = BTreeMap<String, Result<Compaction>>;
 
 impl Warehouses {
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
