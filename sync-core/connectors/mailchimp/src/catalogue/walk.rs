@@ -8,18 +8,20 @@
 //!
 //! That proves the pages joined under any number of removals and additions, as long as the server keeps the rows in one
 //! order. It cannot prove anything about a server that shuffles them.
+//!
+//! Requests run in tasks of their own: they end, and free their connections, also while nobody takes the rows. Whoever waits
+//! for a slow sink holds none of the account's ten connections meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::FuturesOrdered;
 use mailchimp_client::{Client, Path, Query, RawPage};
 use sync_core::Result;
+use tokio::task::JoinHandle;
 
 use super::error::{restless, translate};
+use crate::error::stopped;
 use crate::reader::fewer_rows_may_help;
 
 /// Rows that two pages share.
@@ -28,8 +30,15 @@ const OVERLAP: usize = 10;
 /// Smallest page asked for when larger ones fail.
 const SMALLEST_PAGE: u64 = 50;
 
-/// How often a walk may lose its tracks before it gives up.
-const MOST_RETURNS: u32 = 8;
+/// How often in a row a walk may find no tracks before it gives up. Each step back is twice as long.
+const MOST_LOST: u32 = 8;
+
+/// How often a walk may go back without getting further before it gives up: a server that shuffles its rows would send it
+/// back for ever.
+const MOST_RETURNS: u32 = 30;
+
+/// How often a page without rows is asked for again when the server counts rows there.
+const MOST_EMPTY: u32 = 3;
 
 /// Pages in a row without anything new: a server that ignores the offset sends them for ever.
 const MOST_STALLED: u32 = 20;
@@ -45,8 +54,19 @@ pub(super) struct Step {
     pub(super) total: Option<u64>,
 }
 
-/// What came for an offset, and for which line of pages it was asked.
-type Answer = BoxFuture<'static, (u32, u64, Result<RawPage, mailchimp_client::Error>)>;
+/// A page under way.
+struct Asked {
+    /// The line of pages it was asked for.
+    line: u32,
+    offset: u64,
+    answer: JoinHandle<Result<RawPage, mailchimp_client::Error>>,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.answer.abort();
+    }
+}
 
 /// A walk under way.
 pub(super) struct Walk {
@@ -60,7 +80,8 @@ pub(super) struct Walk {
     count: u64,
     /// Pages asked for at once.
     ahead: usize,
-    asked: FuturesOrdered<Answer>,
+    /// In the order of their offsets.
+    asked: VecDeque<Asked>,
     /// Counts the lines of pages. Answers to an earlier one are waited for and thrown away: a request that is given up keeps
     /// its connection at the server.
     line: u32,
@@ -69,8 +90,16 @@ pub(super) struct Walk {
     /// The last rows taken, oldest first.
     tracks: VecDeque<u64>,
     total: Option<u64>,
+    /// Rows that were not seen before.
+    taken: u64,
     stalled: u32,
+    empty: u32,
+    /// How often in a row there were no tracks.
+    lost: u32,
+    /// How often the walk went back since it was at `furthest`.
     returns: u32,
+    /// The highest offset at which a page joined.
+    furthest: u64,
     ended: bool,
 }
 
@@ -93,13 +122,17 @@ impl Walk {
             identify,
             count: u64::from(mailchimp_client::MAX_COUNT),
             ahead,
-            asked: FuturesOrdered::new(),
+            asked: VecDeque::new(),
             line: 0,
             next: 0,
             tracks: VecDeque::new(),
             total: None,
+            taken: 0,
             stalled: 0,
+            empty: 0,
+            lost: 0,
             returns: 0,
+            furthest: 0,
             ended: false,
         }
     }
@@ -108,9 +141,13 @@ impl Walk {
     pub(super) async fn next(&mut self) -> Result<Option<Step>> {
         while !self.ended {
             self.ask();
-            let Some((line, offset, answer)) = self.asked.next().await else {
+            let Some(asked) = self.asked.front_mut() else {
                 break;
             };
+            let answer = (&mut asked.answer).await;
+            let (line, offset) = (asked.line, asked.offset);
+            self.asked.pop_front();
+            let answer = answer.map_err(|error| stopped().caused_by(error))?;
             if line != self.line {
                 continue;
             }
@@ -150,66 +187,96 @@ impl Walk {
                 .clone()
                 .with("count", self.count.to_string())
                 .with("offset", offset.to_string());
-            self.asked.push_back(Box::pin(async move {
-                (line, offset, client.get_rows(&path, items, &query).await)
-            }));
+            let answer = tokio::spawn(async move { client.get_rows(&path, items, &query).await });
+            self.asked.push_back(Asked {
+                line,
+                offset,
+                answer,
+            });
             self.next = offset + self.count - OVERLAP as u64;
         }
     }
 
-    /// Where the rows begin that stand behind our tracks; `None` if there are no tracks here.
-    fn join(&self, rows: &[Bytes]) -> Option<usize> {
-        let is_track = |row: &Bytes| self.tracks.contains(&(self.identify)(row));
-        let first = rows.iter().position(is_track)?;
-        let behind = rows[first..].iter().position(|row| !is_track(row));
-        Some(behind.map_or(rows.len(), |behind| first + behind))
+    /// Goes on further up, until there are tracks again.
+    fn go_back(&mut self, offset: u64) -> Result<()> {
+        if self.lost >= MOST_LOST || self.returns >= MOST_RETURNS {
+            return Err(restless(self.stream));
+        }
+        let back = (self.count - OVERLAP as u64) << self.lost;
+        self.lost += 1;
+        self.returns += 1;
+        self.go_to(offset.saturating_sub(back));
+        Ok(())
     }
 
     fn take(&mut self, offset: u64, page: RawPage) -> Result<Option<Step>> {
         let RawPage {
-            mut rows,
-            total_items,
-            ..
+            rows, total_items, ..
         } = page;
         self.total = total_items.or(self.total);
         let end = offset + rows.len() as u64;
+        let more = self.total.is_some_and(|total| total > end);
         let full = rows.len() as u64 >= self.count;
-        let from = match self.join(&rows) {
-            Some(from) => from,
-            None if self.tracks.is_empty() || offset == 0 => 0,
-            None => {
-                self.returns += 1;
-                if self.returns > MOST_RETURNS {
-                    return Err(restless(self.stream));
-                }
-                let back = self.count - OVERLAP as u64;
-                self.go_to(offset.saturating_sub(back << (self.returns - 1)));
+        let ids: Vec<u64> = rows.iter().map(|row| (self.identify)(row)).collect();
+        let known: Vec<bool> = ids.iter().map(|id| self.tracks.contains(id)).collect();
+        let first = known.iter().position(|known| *known);
+        if first.is_none() && !self.tracks.is_empty() && offset > 0 {
+            self.go_back(offset)?;
+            return Ok(None);
+        }
+        if rows.is_empty() && more {
+            if self.empty < MOST_EMPTY {
+                self.empty += 1;
+                self.go_to(offset);
                 return Ok(None);
             }
-        };
-        rows.drain(..from);
-        let new = rows.len();
-        for row in rows.iter().skip(new.saturating_sub(OVERLAP)) {
-            if self.tracks.len() == OVERLAP {
-                self.tracks.pop_front();
+            // Whoever says so from the beginning may count what it does not show. Whoever has shown rows has lost them.
+            if self.taken > 0 {
+                return Err(restless(self.stream));
             }
-            self.tracks.push_back((self.identify)(row));
+        }
+        self.lost = 0;
+        if offset > self.furthest {
+            self.furthest = offset;
+            self.returns = 0;
+        }
+        // What stands in front of the tracks was there before, or has come meanwhile: it is worth giving, but no progress.
+        let behind = first.unwrap_or(0);
+        let new = known.iter().skip(behind).filter(|known| !**known).count() as u64;
+        self.taken += new;
+        if new > 0 {
+            // The last rows of the page, those that were tracks before among them.
+            self.tracks = ids[ids.len().saturating_sub(OVERLAP)..]
+                .iter()
+                .copied()
+                .collect();
         }
         self.stalled = if new == 0 { self.stalled + 1 } else { 0 };
         if full {
-            // Nothing new on a full page: a server that ignores the offset, or rows that were put in front.
-            self.ended = new == 0 && self.total.is_none_or(|total| end >= total);
+            // A server that gives everything whatever is asked has given it.
+            let everything = match self.total {
+                Some(total) => self.taken >= total,
+                None => rows.len() as u64 > self.count,
+            };
+            self.ended = new == 0 && everything;
             if self.stalled > MOST_STALLED {
                 return Err(restless(self.stream));
             }
-        } else if self.total.is_some_and(|total| total > end) && new > 0 {
+        } else if more && new > 0 {
             // Shorter than asked for, and yet not the last one by the server's count.
+            if offset == 0 {
+                // The server's pages are smaller than ours.
+                self.count = self.count.min((rows.len() as u64).max(SMALLEST_PAGE));
+            }
             self.go_to(end.saturating_sub(OVERLAP as u64));
         } else {
             self.ended = true;
         }
+        let unknown = rows.into_iter().zip(known);
         Ok(Some(Step {
-            rows,
+            rows: unknown
+                .filter_map(|(row, known)| (!known).then_some(row))
+                .collect(),
             total: self.total,
         }))
     }
