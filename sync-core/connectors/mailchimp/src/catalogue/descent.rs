@@ -33,9 +33,14 @@ pub(super) struct Root {
 impl Root {
     /// Names the root in the stored progress.
     pub(super) fn name(&self) -> String {
-        let ids: Vec<&str> = self.ids.iter().map(|(_, id)| id.as_str()).collect();
-        ids.join(":")
+        name_of(&self.ids)
     }
+}
+
+/// A parent's name in the stored progress.
+pub(super) fn name_of(ids: &Ids) -> String {
+    let ids: Vec<&str> = ids.iter().map(|(_, id)| id.as_str()).collect();
+    ids.join(":")
 }
 
 impl Lineage {

@@ -116,13 +116,23 @@ impl Progress {
             .is_none_or(|read| read.gate != gate || self.full && read.pass != self.pass)
     }
 
-    /// Ends the pass: everything was read.
-    pub(super) fn end(&mut self) {
+    /// Ends the pass: everything was tried. With failures the stream is complete only up to where it was before, and the
+    /// next pass tries what failed once more: gates forget it, and without a gate every pass reads everything. A parent
+    /// that fails every time must not keep the others from being read again.
+    pub(super) fn end(&mut self, failures: bool) {
+        let began = self.pass_began.take();
         if self.full {
-            self.full_at = self.pass_began;
+            self.full_at = began;
         }
-        self.complete_until = self.pass_began.take();
+        if !failures {
+            self.complete_until = began;
+        }
         self.full = false;
         self.after = None;
+    }
+
+    /// Makes a parent due, whatever its gate says.
+    pub(super) fn forget(&mut self, parent: &str) {
+        self.parents.remove(parent);
     }
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::account::CatalogueAccount;
 use super::definition::{Changes, Rows, StreamDefinition};
-use super::descent::{Descent, Ids, Lineage, Root};
+use super::descent::{Descent, Ids, Lineage, Root, name_of};
 use super::error::useless_rows;
 use super::progress::{Progress, Read};
 use super::record::{Fields, Place, StreamRecord, own_key, text};
@@ -61,6 +61,13 @@ struct Unit {
     gate: Option<u64>,
     /// The newest event known.
     until: Option<i64>,
+}
+
+impl Unit {
+    /// Names the parent in the stored progress, as [`Root::name`] does.
+    fn name(&self) -> String {
+        name_of(&self.ids)
+    }
 }
 
 /// What the readers of the parents have to say.
@@ -147,14 +154,15 @@ pub(super) async fn read(task: Task, batches: Batches<StreamRecord>) -> Result<(
         since_cursor: 0,
         failed: 0,
         failures_in_a_row: 0,
+        nobody_listens: false,
         last_ids: Vec::new(),
     };
     gathering.drain(told, &batches, what).await?;
     while let Some(ended) = tasks.join_next().await {
         ended.map_err(|error| stopped().caused_by(error))?;
     }
-    if what == What::Changes && gathering.failed == 0 {
-        gathering.progress.end();
+    if what == What::Changes && !gathering.nobody_listens {
+        gathering.progress.end(gathering.failed > 0);
         if gated {
             // Whoever is gone needs no gate any more.
             gathering
@@ -400,6 +408,7 @@ struct Gathering {
     since_cursor: usize,
     failed: u32,
     failures_in_a_row: u32,
+    nobody_listens: bool,
     /// The ids of parents read, for the position that goes with `passed`.
     last_ids: Vec<(usize, Vec<String>)>,
 }
@@ -442,6 +451,7 @@ impl Gathering {
                 && self.since_cursor * 50 >= self.progress.parents.len();
             let batch = self.batch(gathered, with_cursor)?;
             if !batches.send(batch).await {
+                self.nobody_listens = true;
                 return Ok(());
             }
         }
@@ -473,6 +483,9 @@ impl Gathering {
                 }
                 self.failed += 1;
                 self.failures_in_a_row += 1;
+                if self.gated {
+                    self.progress.forget(&unit.name());
+                }
                 if self.failures_in_a_row >= MOST_FAILURES || unit.ids.is_empty() {
                     return Err(error);
                 }
@@ -491,16 +504,17 @@ impl Gathering {
     }
 
     fn read(&mut self, unit: Unit) {
-        let ids: Vec<String> = unit.ids.into_iter().map(|(_, id)| id).collect();
         if self.gated {
+            let name = unit.name();
             let read = Read {
                 gate: unit.gate.unwrap_or_default(),
                 pass: self.progress.pass,
                 until: unit.until,
             };
-            self.progress.parents.insert(ids.join(":"), read);
+            self.progress.parents.insert(name, read);
             return;
         }
+        let ids: Vec<String> = unit.ids.into_iter().map(|(_, id)| id).collect();
         self.finished.insert(unit.index);
         self.last_ids.push((unit.index, ids));
         while self.finished.remove(&self.passed) {
