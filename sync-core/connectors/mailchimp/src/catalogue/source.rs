@@ -118,8 +118,10 @@ impl StreamSource {
     async fn among_others(&self, place: &Place, key: &Key) -> Result<Option<StreamRecord>> {
         let path = place.path()?;
         let client = self.account.client();
-        let mut reader =
-            RowReader::new(client, place.definition, path, Query::new(), FETCH_AT_ONCE);
+        let definition = place.definition;
+        let links = definition.links(definition.rows.items());
+        let query = Query::new().with("exclude_fields", links);
+        let mut reader = RowReader::new(client, definition, path, query, FETCH_AT_ONCE);
         let mut records = Vec::new();
         loop {
             match reader.next().await {
