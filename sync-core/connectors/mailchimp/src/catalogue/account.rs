@@ -16,7 +16,7 @@ use super::rows::RowReader;
 use super::streams;
 
 /// How long a check, or a list of parents, serves the streams that ask for it.
-const SERVES_FOR: Duration = Duration::from_secs(120);
+pub(super) const SERVES_FOR: Duration = Duration::from_secs(120);
 
 /// One Mailchimp account and what its streams have in common: the client with its connections, the account's id, and the
 /// lists of parents, so that twelve streams below the reports read them once. Clones share all of it.

@@ -11,8 +11,9 @@ use sync_core::{
     Batch, BatchReader, Change, Clock, Error, ErrorKind, Key, Keyed, Position, Result, Source,
 };
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-use super::account::CatalogueAccount;
+use super::account::{CatalogueAccount, SERVES_FOR};
 use super::error::translate;
 use super::record::{Fields, StreamRecord, json_string, key_part, unescaped};
 use crate::member::MemberRow;
@@ -98,14 +99,19 @@ fn stream_key(account_id: &str, list_id: &str, member: &Key) -> Key {
 struct Tags {
     account: CatalogueAccount,
     list_id: Arc<str>,
-    known: Mutex<HashMap<String, String>>,
+    known: Mutex<(HashMap<String, String>, Option<Instant>)>,
 }
 
 impl Tags {
-    /// The merge id of each tag that has one. Asks the API when a tag is not known, so that an audience in which nothing
-    /// changed costs no call.
+    /// The merge id of each tag that has one. Asks the API when a tag is not known, or when it was asked long ago, so that an
+    /// audience in which nothing changed costs no call.
     async fn of(&self, rows: &[&MemberRow]) -> Result<HashMap<String, String>> {
-        let mut known = self.known.lock().await;
+        let mut held = self.known.lock().await;
+        let (known, asked) = &mut *held;
+        if asked.is_some_and(|asked| asked.elapsed() >= SERVES_FOR) {
+            // Somebody may have given a tag to another field: then it is known, and wrong.
+            known.clear();
+        }
         let mut used: HashSet<String> = HashSet::new();
         for row in rows {
             if let Some(fields) = merge_fields(row.raw()) {
@@ -141,6 +147,7 @@ impl Tags {
             for tag in used {
                 known.entry(tag).or_default();
             }
+            *asked = Some(Instant::now());
         }
         Ok(known.clone())
     }
