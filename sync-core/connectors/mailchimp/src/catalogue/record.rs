@@ -383,3 +383,57 @@ pub(super) fn unescaped(part: &str) -> Option<String> {
             .replace("%25", "%"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::catalogue::stream;
+
+    /// Any text, and the characters that keys are made with more often than others.
+    fn id() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[:%~3A5E27a]{1,12}",
+            "\\PC{1,30}",
+            "[a-z:]{119,130}",
+            Just("Größe ½ 🐒".to_owned())
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_of_a_key_is_what_it_was_or_a_fingerprint(value in id()) {
+            let part = key_part(&value);
+            prop_assert!(!part.contains(':'));
+            let back = unescaped(&part);
+            prop_assert_eq!(back, (value.len() <= LONGEST_PART).then_some(value));
+        }
+
+        #[test]
+        fn a_key_names_the_place_it_came_from(store in id(), product in id(), own in id()) {
+            let definition = stream("all_product_variants").expect("the catalogue has it");
+            let account: Arc<str> = "acc:1".into();
+            let place = Place::new(definition, &account, vec![store.clone(), product.clone()]);
+            let row = Bytes::from(format!("{{\"id\":{}}}", json_string(&own)));
+            let mut records = Vec::new();
+            place.records(&row, &mut records).expect("the row has an id");
+            let key = records[0].key();
+            let json: serde_json::Value = serde_json::from_slice(records[0].data()).expect("json");
+            prop_assert_eq!(&json["store_id"], &store);
+            prop_assert_eq!(&json["id"], &own);
+            let short = |value: &String| value.len() <= LONGEST_PART;
+            match Place::of_key(definition, &account, &key) {
+                Some((found, known)) => {
+                    prop_assert_eq!(&found.values, &[store, product]);
+                    let known = known.into_iter().find(|(name, _)| *name == "id");
+                    prop_assert_eq!(known.map(|(_, id)| id), Some(own.clone()).filter(short));
+                }
+                // A parent's id that is longer stands for itself no more.
+                None => prop_assert!(!short(&store) || !short(&product)),
+            }
+            let other: Arc<str> = "acc".into();
+            prop_assert!(Place::of_key(definition, &other, &key).is_none());
+        }
+    }
+}

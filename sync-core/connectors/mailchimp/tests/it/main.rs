@@ -1,6 +1,7 @@
 //! The source against the simulated API, in virtual time and without sockets.
 
 mod api;
+mod catalogue;
 mod changes;
 mod conformance;
 mod cost;

@@ -1,0 +1,210 @@
+//! One run after the other: what a later one reads, and where one that was cut short goes on.
+
+use std::time::Duration;
+
+use mailchimp_simulator::{AccountSpec, CampaignsSpec, TagSpec};
+use sync_core::{Position, Source};
+use sync_mailchimp::AudienceSettings;
+use sync_mailchimp::catalogue::{CatalogueAccount, MembersSource};
+
+use super::{Held, source};
+use crate::api::Api;
+
+const ACTIVITY: &str = "GET /reports/{campaign_id}/email-activity";
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn account(campaigns: CampaignsSpec) -> Api {
+    let api = Api::new(|_| {});
+    let mut spec = AccountSpec::full();
+    spec.campaigns = campaigns;
+    for number in 0..12 {
+        let tag = TagSpec::new(format!("tag {number}"), 50);
+        spec.audiences[0].tags.push(tag);
+    }
+    api.simulator.fill(spec);
+    api
+}
+
+fn sent(sent: u32) -> CampaignsSpec {
+    CampaignsSpec {
+        sent,
+        ..CampaignsSpec::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_in_which_nothing_moved_asks_for_the_parents_alone() {
+    let api = account(sent(40));
+    let mut held = Held::default();
+    let activity = source(&api, "email_activity");
+    held.read(&activity).await.expect("reading works");
+    assert_eq!(api.simulator.stats().of(ACTIVITY), 40);
+
+    tokio::time::advance(DAY).await;
+    api.simulator.reset_stats();
+    held.read(&activity).await.expect("reading works");
+    let stats = api.simulator.stats();
+    assert_eq!((held.delivered, stats.total()), (0, 2), "{stats:?}");
+
+    // Somebody opens an old campaign.
+    let campaign = api.simulator.campaign(&api.simulator.sent_campaigns()[2]);
+    let reader = campaign.recipient(7).expect("a recipient");
+    let before = held.records.len();
+    campaign.open(&reader).expect("it can be opened");
+    tokio::time::advance(DAY).await;
+    api.simulator.reset_stats();
+    held.read(&activity).await.expect("reading works");
+    assert_eq!(api.simulator.stats().of(ACTIVITY), 1);
+    assert_eq!(held.records.len(), before + 1);
+
+    // Now and then everything is read, whatever the gates say.
+    tokio::time::advance(7 * DAY).await;
+    api.simulator.reset_stats();
+    held.read(&activity).await.expect("reading works");
+    assert_eq!(api.simulator.stats().of(ACTIVITY), 40);
+    assert_eq!(held.records.len(), before + 1);
+    tokio::time::advance(DAY).await;
+    api.simulator.reset_stats();
+    held.read(&activity).await.expect("reading works");
+    assert_eq!(api.simulator.stats().of(ACTIVITY), 0);
+}
+
+/// Cuts a read at each batch and reads on from the last cursor.
+async fn cut_everywhere(stream: &str, template: &str, gated: bool) {
+    let api = account(sent(40));
+    let mut whole = Held::default();
+    whole
+        .read(&source(&api, stream))
+        .await
+        .expect("reading works");
+    let all = api.simulator.stats().of(template);
+    let mut saved = false;
+    for batches in 1.. {
+        let mut held = Held::default();
+        let cut = source(&api, stream);
+        let mut reader = cut.read(Position::Start).expect("the start");
+        let mut ended = false;
+        for _ in 0..batches {
+            ended = !held.take(&mut *reader).await.expect("reading works");
+        }
+        drop(reader);
+        if ended {
+            break;
+        }
+        let finished = held.cursor.as_ref().map_or(0, |cursor| {
+            let parents = cursor.state["parents"].as_object();
+            parents.map_or(0, serde_json::Map::len)
+        });
+        // What was under way when the reader was dropped is over.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        api.simulator.reset_stats();
+        held.read(&source(&api, stream))
+            .await
+            .expect("reading works");
+        assert!(
+            held.records == whole.records,
+            "{stream}: cut after {batches}"
+        );
+        let asked = api.simulator.stats().of(template);
+        saved |= asked < all;
+        assert!(asked <= all);
+        if gated {
+            let finished = u64::try_from(finished).expect("few");
+            assert!(asked + finished <= all, "{stream}");
+        }
+    }
+    assert!(
+        saved,
+        "{stream}: a run that was cut saves the next one something"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_cut_goes_on_at_the_campaign_where_it_was() {
+    cut_everywhere("email_activity", ACTIVITY, true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_two_levels_down_goes_on_where_it_was() {
+    let segments = "GET /lists/{list_id}/segments/{segment_id}/members";
+    cut_everywhere("segment_members", segments, false).await;
+    let clicks = "GET /reports/{campaign_id}/click-details/{link_id}/members";
+    cut_everywhere("click_detail_members", clicks, false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_is_read_at_the_speed_of_ten_connections() {
+    let api = account(CampaignsSpec {
+        sent: 60,
+        recipients: 2000,
+        opened_percent: 2,
+        ..CampaignsSpec::default()
+    });
+    let began = tokio::time::Instant::now();
+    let mut held = Held::default();
+    held.read(&source(&api, "email_activity"))
+        .await
+        .expect("reading works");
+    let stats = api.simulator.stats();
+    assert!(stats.of(ACTIVITY) <= 60 * 3, "{stats:?}");
+    assert_eq!(stats.max_in_flight, 10);
+    let calls = f64::from(u32::try_from(stats.total()).expect("few"));
+    let took = began.elapsed().as_secs_f64();
+    assert!(
+        took <= 1.15 * calls * 0.2 / 10.0 + 0.4,
+        "{took} s for {calls}"
+    );
+}
+
+fn members(api: &Api) -> MembersSource {
+    let clock = api.clock.clone();
+    let account = CatalogueAccount::new(api.client.clone());
+    let settings = AudienceSettings::default();
+    let clock = std::sync::Arc::new(move || clock());
+    MembersSource::new(account, "f0e1d2c3b4", settings, clock).expect("the settings are right")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_goes_to_another_field_takes_no_value_with_it() {
+    const FIELDS: &str = "GET /lists/{list_id}/merge-fields";
+    let api = account(sent(1));
+    let audience = api.simulator.audience("f0e1d2c3b4");
+    let source = members(&api);
+    let member = audience.nth_id(3).expect("a member");
+    let merged = async |position| {
+        let mut reader = source.read(position).expect("a position");
+        let (mut merged, mut cursor) = (None, None);
+        while let Some(batch) = reader.next_batch().await.expect("reading works") {
+            for change in batch.items {
+                if let sync_core::Change::Present(record) = change {
+                    let json = sync_core::AsJson::as_json(&record);
+                    let json: serde_json::Value = serde_json::from_slice(&json).expect("json");
+                    if json["id"] == *member || json["contact_id"] == *member {
+                        merged = Some(json["merge"].clone());
+                    }
+                }
+            }
+            cursor = batch.resume.or(cursor);
+        }
+        (merged, cursor.map_or(Position::Start, Position::Cursor))
+    };
+    let (before, position) = merged(Position::Start).await;
+    let before = before.expect("the member was read");
+    assert_eq!(api.simulator.stats().of(FIELDS), 1);
+
+    // An idle run asks nothing.
+    tokio::time::advance(DAY).await;
+    merged(position).await;
+    assert_eq!(api.simulator.stats().of(FIELDS), 1);
+
+    // Two fields swap their tags: both tags are known, and mean something else.
+    for (from, to) in [("FNAME", "OTHER"), ("LNAME", "FNAME"), ("OTHER", "LNAME")] {
+        audience
+            .rename_merge_field(from, to)
+            .expect("it can be renamed");
+    }
+    tokio::time::advance(DAY).await;
+    let (after, _) = merged(Position::Start).await;
+    assert_eq!(after, Some(before), "the fields kept their values");
+    assert_eq!(api.simulator.stats().of(FIELDS), 2);
+}
