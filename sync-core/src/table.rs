@@ -8,7 +8,7 @@
 //!   declared as [`FieldType::Json`], fill one column with their JSON text. So does what is nested deeper than eight objects.
 //! - A field that nobody declared becomes a column when a record first has a value for it. Null and `""` are no value.
 //! - A value that its column cannot hold widens the column ([`FieldType::widened`]); no row is refused for its types.
-//! - `""`, and a date of zeros, is null in every column but text.
+//! - `""` is null in every column but those that are declared as text, and so is a date of zeros in those of time.
 //! - What no warehouse holds, U+0000 and half of a surrogate pair, becomes U+FFFD; the raw record keeps it.
 //! - Column names are made from the path alone ([`column_name`]): they do not depend on what came first, and two paths never
 //!   share one.
@@ -136,7 +136,8 @@ impl Table {
                     name: column_name(field.path.iter().map(|part| &**part)),
                     holds: field.holds,
                 });
-                table.tree.declare(&field.path, table.columns.len() - 1);
+                let place = table.columns.len() - 1;
+                table.tree.declare(&field.path, place, field.holds);
             }
         }
         table
@@ -213,7 +214,7 @@ impl Table {
                 }
                 None => continue,
             };
-            self.tree.declare(&field.path, place);
+            self.tree.declare(&field.path, place, field.holds);
         }
         self.declared.push(stream.clone());
     }

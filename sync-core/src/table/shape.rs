@@ -34,6 +34,11 @@ struct Node {
     /// The name as most records write it: with its quotes, and escapes where it needs them.
     quoted: Box<str>,
     column: Option<usize>,
+    /// Whether the stream wants an object here in one piece. That its column holds JSON says nothing: an array makes such a
+    /// column, too.
+    whole: bool,
+    /// Whether the stream declares a text here, so that an empty one is a value.
+    text: bool,
     by_name: HashMap<Box<str>, usize>,
     /// The field that an object here began with the last time.
     first: Option<usize>,
@@ -50,12 +55,14 @@ impl Default for Tree {
 }
 
 impl Tree {
-    pub(super) fn declare(&mut self, path: &[Box<str>], column: usize) {
+    pub(super) fn declare(&mut self, path: &[Box<str>], column: usize, holds: FieldType) {
         let mut at = ROOT;
         for part in path {
             at = self.child(at, part).unwrap_or_else(|| self.add(at, part));
         }
         self.nodes[at].column = Some(column);
+        self.nodes[at].whole |= holds == FieldType::Json;
+        self.nodes[at].text |= holds == FieldType::Text;
     }
 
     fn child(&self, node: usize, name: &str) -> Option<usize> {
@@ -276,11 +283,7 @@ impl<'r> Filling<'_, 'r> {
     }
 
     fn put_text(&mut self, node: usize, inside: Cow<'r, str>, written: &'r str) {
-        if !inside.is_empty() {
-            self.put(node, Seen::Text(inside, written));
-        } else if let Some(column) = self.table.tree.nodes[node].column
-            && self.table.columns[column].holds == FieldType::Text
-        {
+        if !inside.is_empty() || self.table.tree.nodes[node].text {
             self.put(node, Seen::Text(inside, written));
         }
     }
@@ -288,9 +291,6 @@ impl<'r> Filling<'_, 'r> {
     /// Whether an object here is one value.
     fn keeps_whole(&self, node: usize) -> bool {
         let node = &self.table.tree.nodes[node];
-        node.path.len() >= DEEPEST
-            || node
-                .column
-                .is_some_and(|column| self.table.columns[column].holds == FieldType::Json)
+        node.path.len() >= DEEPEST || node.whole
     }
 }

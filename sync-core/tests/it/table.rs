@@ -424,6 +424,18 @@ fn the_schema_is_json_schema() {
     );
 }
 
+#[test]
+fn an_array_at_a_path_does_not_keep_objects_there_in_one_piece() {
+    let mut table = Table::new(&stream());
+    let records = [record(r#"{"a":{"b":1}}"#), record(r#"{"a":[]}"#)];
+    for _ in 0..2 {
+        let shaped = table.shape(&records);
+        let values: Vec<_> = shaped.rows.iter().map(|row| &row.values[5..]).collect();
+        assert_eq!(values[0], [Value::Integer(1), Value::Null]);
+        assert_eq!(values[1], [Value::Null, Value::Json("[]".into())]);
+    }
+}
+
 fn any_json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
