@@ -140,7 +140,7 @@ pub struct RunArguments {
 /// Where records go and how many.
 #[derive(Args, Debug, Default)]
 pub struct DeliveryArguments {
-    /// ometria, ometria:ACCOUNT, jsonl:DIR, jsonl:- or sqlite:FILE [default: ometria]
+    /// ometria, jsonl:DIR, sqlite:FILE, postgres, snowflake, files:DIR or the URL of a bucket [default: ometria]
     #[arg(long, value_name = "KIND[:TARGET]")]
     pub sink: Option<String>,
 
@@ -165,7 +165,7 @@ pub struct CheckArguments {
     #[arg(value_name = "LIST_ID")]
     pub list_ids: Vec<String>,
 
-    /// ometria, ometria:ACCOUNT, jsonl:DIR or jsonl:- [default: ometria]
+    /// ometria, jsonl:DIR, sqlite:FILE, postgres, snowflake, files:DIR or the URL of a bucket [default: ometria]
     #[arg(long, value_name = "KIND[:TARGET]")]
     pub sink: Option<String>,
 }
@@ -257,7 +257,7 @@ pub struct VerifyArguments {
     #[arg(value_name = "IMPORT")]
     pub import: Option<String>,
 
-    /// ometria, ometria:ACCOUNT, jsonl:DIR, jsonl:- or sqlite:FILE [default: ometria]
+    /// ometria, jsonl:DIR, sqlite:FILE, postgres, snowflake, files:DIR or the URL of a bucket [default: ometria]
     #[arg(long, value_name = "KIND[:TARGET]")]
     pub sink: Option<String>,
 
