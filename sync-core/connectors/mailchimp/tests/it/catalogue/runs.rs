@@ -156,6 +156,28 @@ async fn an_account_is_read_at_the_speed_of_ten_connections() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_waits_for_its_sink_leaves_the_connections_to_others() {
+    let api = account(CampaignsSpec {
+        sent: 20,
+        recipients: 8000,
+        opened_percent: 100,
+        ..CampaignsSpec::default()
+    });
+    let activity = source(&api, "email_activity");
+    let mut reader = activity.read(Position::Start).expect("the start");
+    let mut held = Held::default();
+    assert!(held.take(&mut *reader).await.expect("reading works"));
+    // The sink is busy, and the reader as far ahead as it may be.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(api.simulator.stats().of(ACTIVITY) < 100);
+    let campaigns = source(&api, "campaigns");
+    let mut others = Held::default();
+    let read = tokio::time::timeout(Duration::from_secs(600), others.read(&campaigns)).await;
+    read.expect("calls get connections").expect("reading works");
+    assert_eq!(others.records.len(), 20);
+}
+
 fn members(api: &Api) -> MembersSource {
     let clock = api.clock.clone();
     let account = CatalogueAccount::new(api.client.clone());
