@@ -68,6 +68,9 @@ pub struct Config {
     pub streams: StreamChoice,
     /// Look-back and full reads of streams.
     pub streams_reading: StreamSettings,
+    /// Where the files that the account stores are copied to, when the stream `files` is read: `files:DIR`,
+    /// `s3://BUCKET/PREFIX`, `gs://…` or `az://…`, a place of its own. Default nowhere.
+    pub copy_files: Option<String>,
     /// How often an import runs that names no schedule of its own. Default every hour.
     pub schedule: Schedule,
     /// When to commit and how to look for removals.
@@ -100,6 +103,7 @@ impl Config {
             sink: SinkChoice::default(),
             streams: StreamChoice::default(),
             streams_reading: StreamSettings::default(),
+            copy_files: None,
             schedule: Schedule::default(),
             delivery: PipelineSettings::default(),
             reading: Reading::default(),

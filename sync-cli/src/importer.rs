@@ -5,6 +5,7 @@ mod consent_first;
 mod plan;
 mod reconcile;
 mod service;
+mod stored_files;
 mod streams;
 mod warehouses;
 

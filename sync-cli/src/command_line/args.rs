@@ -153,6 +153,10 @@ pub struct DeliveryArguments {
     #[arg(long, value_name = "STREAM", value_delimiter = ',')]
     pub exclude: Vec<String>,
 
+    /// Copy the files that the account stores to a directory, files:DIR, or to the URL of a bucket
+    #[arg(long, value_name = "PLACE")]
+    pub copy_files: Option<String>,
+
     /// Read at most so many records: a trial run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
@@ -260,6 +264,10 @@ pub struct VerifyArguments {
     /// ometria, jsonl:DIR, sqlite:FILE, postgres, snowflake, files:DIR or the URL of a bucket [default: ometria]
     #[arg(long, value_name = "KIND[:TARGET]")]
     pub sink: Option<String>,
+
+    /// Where stored files were copied to; as with run
+    #[arg(long, value_name = "PLACE")]
+    pub copy_files: Option<String>,
 
     /// Streams to compare; as with run
     #[arg(long, value_name = "STREAM", value_delimiter = ',')]
@@ -463,6 +471,7 @@ impl DeliveryArguments {
         flags.sink.clone_from(&self.sink);
         flags.streams.clone_from(&self.streams);
         flags.exclude.clone_from(&self.exclude);
+        flags.copy_files.clone_from(&self.copy_files);
         flags.limit = self.limit;
     }
 }
@@ -495,6 +504,7 @@ impl Arguments {
             Command::Verify(verify) => {
                 flags.sink.clone_from(&verify.sink);
                 flags.streams.clone_from(&verify.streams);
+                flags.copy_files.clone_from(&verify.copy_files);
                 flags.exclude.clone_from(&verify.exclude);
             }
             Command::Views(warehouse) | Command::Compact(warehouse) => {

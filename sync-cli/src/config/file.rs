@@ -25,6 +25,7 @@ pub(super) struct SettingsFile {
     pub(super) list_ids: Vec<String>,
     pub(super) streams: Vec<String>,
     pub(super) exclude: Vec<String>,
+    pub(super) copy_files: Option<String>,
     pub(super) log: Option<String>,
     pub(super) log_level: Option<String>,
     pub(super) log_file: Option<String>,

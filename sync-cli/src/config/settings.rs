@@ -31,6 +31,8 @@ pub struct Flags {
     pub streams: Vec<String>,
     /// `--exclude`.
     pub exclude: Vec<String>,
+    /// `--copy-files`.
+    pub copy_files: Option<String>,
     /// `--limit`.
     pub limit: Option<u64>,
     /// `--log`.
@@ -220,6 +222,19 @@ impl Settings {
             (file.streams, file.exclude),
             &config,
         )?;
+        let copies = ("copy_files", file.copy_files);
+        if let Some(found) = layers.word(
+            ("--copy-files", flags.copy_files),
+            "SYNC_COPY_FILES",
+            copies,
+        ) {
+            let Ok(SinkChoice::Files { url }) = found.text.parse() else {
+                let remedy =
+                    "name a directory, as in files:./copies, or a bucket, as in s3://bucket/copies";
+                return Err(found.wrong("files cannot be copied there", remedy));
+            };
+            config.copy_files = Some(url);
+        }
         config.mailchimp = accounts::mailchimp(&layers, file.mailchimp, file.mailchimp_accounts)?;
         config.ometria = accounts::ometria(&layers, file.ometria, file.ometria_accounts)?;
         config.postgres = warehouses::postgres(&layers, file.postgres, file.postgres_accounts)?;

@@ -21,6 +21,7 @@ use sync_ometria::{ContactMapping, FactsMapping, OmetriaSink, RecordMapping, Rec
 use super::consent_first::{ConsentFirst, NoRecord, NoSink, OptOutPass};
 use super::plan::{AudiencePlan, AudienceRef, Content, Plan};
 use super::reconcile::{Prefix, Reconciled};
+use super::stored_files::CopiedFiles;
 use super::streams::{EveryAudience, InTurn, StreamSlots, no_warehouse};
 use super::warehouses::Warehouses;
 use crate::config::{Config, MailchimpAccount, OmetriaAccount, Profile, SinkChoice};
@@ -211,8 +212,19 @@ impl Composer {
             self.config.streams_reading.clone(),
             self.clock.clone(),
         )?;
+        let source: Arc<dyn Source<Record = StreamRecord>> = match &self.config.copy_files {
+            Some(url) if definition.name == "files" => {
+                let store = self.warehouses.file_store(url)?;
+                Arc::new(CopiedFiles::new(
+                    source,
+                    self.mailchimp(&plan.account)?,
+                    store,
+                ))
+            }
+            _ => Arc::new(source),
+        };
         let prefix = Prefix::Account(account);
-        Ok(self.warehouse_import(plan, &plan.id, definition, Arc::new(source), prefix, state)?)
+        Ok(self.warehouse_import(plan, &plan.id, definition, source, prefix, state)?)
     }
 
     /// The import of one audience's members into a warehouse.

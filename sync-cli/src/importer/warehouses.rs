@@ -9,7 +9,9 @@ use sync_core::{
     Clock, Error, ErrorKind, ImportId, JsonRecord, JsonlSink, JsonlTarget, Readback, Result, Sink,
     Stream,
 };
-use sync_object_store::{Compaction, Compactor, FileReadback, FileSettings, FileSink, Place};
+use sync_object_store::{
+    Compaction, Compactor, FileReadback, FileSettings, FileSink, FileStore, Place,
+};
 use sync_postgres::{PostgresSettings, PostgresWarehouse};
 use sync_snowflake::SnowflakeWarehouse;
 use sync_sqlite::SqliteWarehouse;
@@ -122,6 +124,14 @@ impl Warehouses {
         let place = Place::open(url, &self.files.store)?;
         let compactor = Compactor::new(place, self.file_settings(), self.clock.clone());
         compactor.compact_all().await
+    }
+
+    /// Copies of stored files at a place.
+    ///
+    /// # Errors
+    /// When the place cannot be opened.
+    pub(crate) fn file_store(&self, url: &str) -> Result<FileStore> {
+        Ok(FileStore::new(Place::open(url, &self.files.store)?, None))
     }
 
     fn file_settings(&self) -> FileSettings {

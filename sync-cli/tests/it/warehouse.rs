@@ -225,6 +225,42 @@ async fn views_and_status_show_what_there_is() {
     assert!(status.with_code(0).contains("default/campaigns"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_files_are_copied_once_and_linked_in_their_table() {
+    let simulated = full().await;
+    let place = simulated.place();
+    let run = || {
+        let streams = ["--streams", "files", "--copy-files", "files:copies"];
+        place.run(&[SQLITE, &streams].concat()).with_code(0)
+    };
+    run();
+    let links = || -> Vec<(String, i64)> {
+        let database = database(&place);
+        let mut query = database
+            .prepare("SELECT copy_url, size FROM files ORDER BY _key")
+            .unwrap();
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let first = links();
+    assert!(!first.is_empty());
+    for (url, size) in &first {
+        let path = url.strip_prefix("file://").unwrap();
+        let copy = std::fs::metadata(path).unwrap();
+        assert_eq!(i64::try_from(copy.len()).unwrap(), *size);
+    }
+    let downloads = |simulated: &Simulated| {
+        let stats = simulated.mailchimp.stats();
+        let of_files = stats.requests.iter();
+        let of_files = of_files.filter(|(request, _)| request.contains("file-host"));
+        of_files.map(|(_, count)| *count).sum::<u64>()
+    };
+    assert_eq!(downloads(&simulated), first.len() as u64);
+    run();
+    assert_eq!(downloads(&simulated), first.len() as u64, "only new ones");
+    assert_eq!(links(), first);
+}
+
 #[test]
 fn discover_tells_what_a_stream_is() {
     let place = Place::new();

@@ -27,6 +27,25 @@ pub struct StreamRecord {
 }
 
 impl StreamRecord {
+    /// The record with one more field behind its own.
+    #[must_use]
+    pub fn with(self, name: &str, value: &serde_json::Value) -> Self {
+        let inside = self.data.trim_ascii_end();
+        let inside = inside.strip_suffix(b"}").unwrap_or(inside).trim_ascii_end();
+        let mut data = inside.to_vec();
+        if data.last() != Some(&b'{') {
+            data.push(b',');
+        }
+        data.extend_from_slice(json_string(name).as_bytes());
+        data.push(b':');
+        data.extend_from_slice(value.to_string().as_bytes());
+        data.push(b'}');
+        Self {
+            key: self.key,
+            data: data.into(),
+        }
+    }
+
     pub(super) fn new(key: Key, data: Bytes) -> Self {
         Self { key, data }
     }
