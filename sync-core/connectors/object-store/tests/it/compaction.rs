@@ -364,7 +364,7 @@ async fn a_compaction_killed_anywhere_changes_no_answer_and_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn of_two_compactions_at_once_one_gives_way() {
+async fn of_two_compactions_at_once_one_gives_way_or_comes_after() {
     let world = World::new();
     for version in 0..5 {
         world
@@ -379,7 +379,9 @@ async fn of_two_compactions_at_once_one_gives_way() {
         .filter(|done| matches!(done, Err(error) if error.kind() == ErrorKind::Conflict))
         .count();
     let done = [one, other].into_iter().flatten().count();
-    assert_eq!((done, conflicts), (1, 1));
+    // The disk decides whether they meet.
+    assert!(done >= 1, "one of them is first");
+    assert_eq!(done + conflicts, 2, "nothing else goes wrong");
     assert_eq!(world.answer().await, wanted);
     assert_eq!(world.count(".compact-").await, 1);
 }
