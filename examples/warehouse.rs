@@ -1,4 +1,4 @@
-//! Everything an account holds in one SQLite file, and questions asked of it.
+//! Everything an account holds in one `SQLite` file, and questions asked of it.
 //!
 //!     cargo run -p sync-examples --example warehouse
 //!
