@@ -412,7 +412,8 @@ pub struct SimulateMailchimp {
     )]
     pub list_ids: Vec<String>,
 
-    /// Also a handful of everything else that an account holds: campaigns and reports, stores, templates, files …
+    /// Also a handful of everything else that an account holds: campaigns and reports, stores, templates, files …; the
+    /// audience is not named then, so that a warehouse gets everything
     #[arg(long)]
     pub full: bool,
 

@@ -48,6 +48,8 @@ struct Standing {
     /// `None`: a stream.
     entry: Option<ImportEntry>,
     complete_until: Option<DateTime<Utc>>,
+    /// The sink that a stream went to last.
+    bound: Option<String>,
     known: u64,
     rejected: u64,
     last: Option<RunRecord>,
@@ -64,9 +66,14 @@ pub(super) async fn status(
         standings.push(Standing::of(&state, entry.id.clone(), Some(entry), until).await?);
     }
     for id in streams(&state).await? {
-        let stored = state.load(&id).await?;
-        let until = stored.and_then(|stored| stored.checkpoint.position.complete_until());
-        standings.push(Standing::of(&state, id, None, until).await?);
+        let stored = state.load(&id).await?.map(|stored| stored.checkpoint);
+        let until = stored
+            .as_ref()
+            .and_then(|checkpoint| checkpoint.position.complete_until());
+        let mut standing = Standing::of(&state, id, None, until).await?;
+        let bound = stored.and_then(|checkpoint| checkpoint.binding);
+        standing.bound = bound.map(|bound| bound.trim_start_matches("sink ").to_owned());
+        standings.push(standing);
     }
     if arguments.json {
         let imports: Vec<_> = standings
@@ -131,6 +138,7 @@ impl Standing {
             rejected: state.rejected_len(&id).await?,
             last: state.runs(Some(&id), 1).await?.into_iter().next(),
             complete_until,
+            bound: None,
             entry,
             id,
         })
@@ -146,7 +154,8 @@ impl Standing {
 
     fn sink(&self, settings: &Settings) -> String {
         let own = self.entry.as_ref().and_then(|entry| entry.sink.clone());
-        own.unwrap_or_else(|| settings.config.sink.to_string())
+        own.or_else(|| self.bound.clone())
+            .unwrap_or_else(|| settings.config.sink.to_string())
     }
 
     fn every(&self, settings: &Settings) -> String {

@@ -81,11 +81,14 @@ async fn mailchimp(arguments: &SimulateMailchimp, stop: &Shutdown) -> Result<Exi
             .add(mailchimp_simulator::Rule::new(mailchimp_fault(fault)).chance(share));
     }
     let server = serve(Arc::new(simulator.clone()), general).await?;
-    let text = format!(
-        "MAILCHIMP_BASE_URL={}/3.0\nMAILCHIMP_API_KEY={MAILCHIMP_KEY}\nMAILCHIMP_LIST_ID={}\n",
+    let mut text = format!(
+        "MAILCHIMP_BASE_URL={}/3.0\nMAILCHIMP_API_KEY={MAILCHIMP_KEY}\n",
         server.url(),
-        arguments.list_ids.join(",")
     );
+    // A whole account is what runs if no audience is named.
+    if !arguments.full {
+        let _ = writeln!(text, "MAILCHIMP_LIST_ID={}", arguments.list_ids.join(","));
+    }
     print(Stream::Stdout, &text);
     tokio::select! {
         () = stop.requested() => {}
