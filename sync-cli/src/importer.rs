@@ -129,7 +129,7 @@ impl Importer {
                 // It asks each of its audiences' imports.
                 Some(keys) if plan.is_every_audience() => Some(keys.to_vec()),
                 Some(keys) => {
-                    let mine = self.rejected_among(&plan.id, keys).await?;
+                    let mine = rejected_among(&self.state, &plan.id, keys).await?;
                     if mine.is_empty() {
                         continue;
                     }
@@ -196,24 +196,6 @@ impl Importer {
             .collect()
     }
 
-    async fn rejected_among(&self, import: &ImportId, keys: &[Key]) -> Result<Vec<Key>> {
-        const PAGE: usize = 1_000;
-        let mut mine = Vec::new();
-        let mut after: Option<Key> = None;
-        loop {
-            let page = self.state.rejected(import, after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else {
-                return Ok(mine);
-            };
-            after = Some(last.key.clone());
-            mine.extend(
-                page.into_iter()
-                    .map(|record| record.key)
-                    .filter(|key| keys.contains(key)),
-            );
-        }
-    }
-
     /// Works with a stop signal that also `controller.quit` gives.
     async fn with_quit<T>(
         &self,
@@ -236,6 +218,29 @@ impl Importer {
             result = work(&stop) => result,
             never = signal => match never {},
         }
+    }
+}
+
+/// Those of these keys that wait in the rejected store of an import.
+async fn rejected_among(
+    state: &dyn StateStore,
+    import: &ImportId,
+    keys: &[Key],
+) -> Result<Vec<Key>> {
+    const PAGE: usize = 1_000;
+    let mut mine = Vec::new();
+    let mut after: Option<Key> = None;
+    loop {
+        let page = state.rejected(import, after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(mine);
+        };
+        after = Some(last.key.clone());
+        mine.extend(
+            page.into_iter()
+                .map(|record| record.key)
+                .filter(|key| keys.contains(key)),
+        );
     }
 }
 

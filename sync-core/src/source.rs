@@ -79,6 +79,16 @@ impl<T> Batch<T> {
             expected_total: None,
         }
     }
+
+    /// The same batch with other items.
+    pub fn map<U>(self, item: impl FnMut(T) -> U) -> Batch<U> {
+        Batch {
+            items: self.items.into_iter().map(item).collect(),
+            resume: self.resume,
+            failures: self.failures,
+            expected_total: self.expected_total,
+        }
+    }
 }
 
 /// A part of a stream that could not be read in this run.

@@ -13,9 +13,6 @@ use sync_core::{
 /// Keys asked of the sink at once.
 const KEYS_AT_ONCE: usize = 1_000;
 
-/// Differences kept as examples.
-const EXAMPLES: usize = 100;
-
 /// Opens what reads the sink back.
 pub(crate) type OpenReadback = Box<dyn Fn() -> Result<Option<Box<dyn Readback>>> + Send + Sync>;
 
@@ -111,9 +108,9 @@ impl<R: AsJson + Keyed + Send + Sync + 'static> Import for Reconciled<R> {
                     }
                     found.compared += 1;
                     match held {
-                        None => note(&mut found, key, Difference::Missing),
+                        None => found.note(key, Difference::Missing),
                         Some(held) if held != fingerprint(&record.as_json()) => {
-                            note(&mut found, key, Difference::Stale);
+                            found.note(key, Difference::Stale);
                         }
                         Some(_) => {}
                     }
@@ -153,22 +150,10 @@ impl<R> Reconciled<R> {
             for key in keys {
                 let known = seen.contains(&fingerprint(key.as_str().as_bytes()));
                 if key.as_str().starts_with(&prefix) && !known {
-                    note(found, key, Difference::Extra);
+                    found.note(key, Difference::Extra);
                 }
             }
         }
-    }
-}
-
-fn note(found: &mut Verification, key: Key, difference: Difference) {
-    match difference {
-        Difference::Missing => found.missing += 1,
-        Difference::Stale => found.stale += 1,
-        Difference::Extra => found.extra += 1,
-        Difference::Refused => found.refused += 1,
-    }
-    if found.examples.len() < EXAMPLES {
-        found.examples.push((key, difference));
     }
 }
 

@@ -13,6 +13,8 @@ use sync_mailchimp::catalogue::CatalogueAccount;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::rejected_among;
+
 /// Streams that are read at once. They share the account's connections; each holds what it has not committed.
 const STREAMS_AT_ONCE: usize = 8;
 
@@ -126,9 +128,7 @@ impl EveryAudience {
         let waiting = match keys {
             None => None,
             Some(keys) => {
-                let waiting = self.state.rejected(import.id(), None, usize::MAX).await?;
-                let mut mine: Vec<Key> = waiting.into_iter().map(|record| record.key).collect();
-                mine.retain(|key| keys.contains(key));
+                let mine = rejected_among(&*self.state, import.id(), keys).await?;
                 if mine.is_empty() {
                     return Ok(None);
                 }

@@ -68,7 +68,8 @@ impl Verification {
         self.complete && self.missing + self.stale + self.extra + self.refused == 0
     }
 
-    fn note(&mut self, key: Key, difference: Difference) {
+    /// Counts a difference, and keeps it if it is one of the first.
+    pub fn note(&mut self, key: Key, difference: Difference) {
         match difference {
             Difference::Missing => self.missing += 1,
             Difference::Stale => self.stale += 1,

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use mailchimp_client::{
     Client, GetList, ListMembers, MemberSort, MemberStatus, SortDir, TransportErrorKind,
 };
-use sync_core::{Batch, BatchReader, Clock, Cursor, Error, ErrorKind, PartFailure, Result};
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use sync_core::{Batch, Clock, Cursor, Error, ErrorKind, PartFailure, Result};
+use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
 
+use crate::background::{Background, Batches};
 use crate::cursor::{From, Progress};
 use crate::error::{defect, describe, no_page, stopped, translate};
 use crate::notice::{Notice, ReadHooks};
@@ -43,77 +42,10 @@ pub(crate) struct Task {
     pub(crate) resumable: bool,
 }
 
-/// Gives the batches of a read that runs in a task of its own.
-///
-/// The task is started by the first batch and ends with the reader. It runs ahead of the engine by [`READY_BATCHES`] and the
-/// pages that arrive meanwhile, one for each connection.
-pub(crate) struct Reader<T> {
-    state: State<T>,
-}
-
-enum State<T> {
-    Waiting(Box<Task>),
-    Running(mpsc::Receiver<Message<T>>, JoinHandle<()>),
-    Ended,
-}
-
-enum Message<T> {
-    Batch(Batch<T>),
-    Failed(Error),
-    End,
-}
-
-impl<T: Item> Reader<T> {
-    pub(crate) fn new(task: Task) -> Self {
-        Self {
-            state: State::Waiting(Box::new(task)),
-        }
-    }
-
-    fn start(&mut self) {
-        if let State::Waiting(_) = &self.state
-            && let State::Waiting(task) = std::mem::replace(&mut self.state, State::Ended)
-        {
-            let (sender, receiver) = mpsc::channel(READY_BATCHES);
-            let work = tokio::spawn(async move {
-                let last = match Run::<T>::read(*task, &sender).await {
-                    Ok(()) => Message::End,
-                    Err(error) => Message::Failed(error),
-                };
-                // Nobody listens any more: then nobody misses it.
-                let _ = sender.send(last).await;
-            });
-            self.state = State::Running(receiver, work);
-        }
-    }
-}
-
-#[async_trait]
-impl<T: Item> BatchReader<T> for Reader<T> {
-    async fn next_batch(&mut self) -> Result<Option<Batch<T>>> {
-        self.start();
-        let State::Running(messages, _) = &mut self.state else {
-            return Ok(None);
-        };
-        match messages.recv().await {
-            Some(Message::Batch(batch)) => Ok(Some(batch)),
-            Some(Message::End) => {
-                self.state = State::Ended;
-                Ok(None)
-            }
-            Some(Message::Failed(error)) => Err(error),
-            // The channel closes without a word after a failure was told, or when the task died.
-            None => Err(stopped()),
-        }
-    }
-}
-
-impl<T> Drop for Reader<T> {
-    fn drop(&mut self) {
-        if let State::Running(_, work) = &self.state {
-            work.abort();
-        }
-    }
+/// Gives the batches of a read that runs in a task of its own, ahead of the engine by [`READY_BATCHES`] and the pages that
+/// arrive meanwhile, one for each connection.
+pub(crate) fn reader<T: Item>(task: Task) -> Background<T> {
+    Background::new(READY_BATCHES, |batches| Box::pin(Run::read(task, batches)))
 }
 
 /// The audience's existence and the server's time, in one cheap call.
@@ -150,7 +82,7 @@ struct Run<T> {
 }
 
 impl<T: Item> Run<T> {
-    async fn read(task: Task, batches: &mpsc::Sender<Message<T>>) -> Result<()> {
+    async fn read(task: Task, batches: Batches<T>) -> Result<()> {
         let bound = task.bound().await?;
         let lookback = i64::from(task.settings.lookback_seconds);
         let windows = task.from.windows(task.settings.status, lookback, bound.at);
@@ -181,7 +113,7 @@ impl<T: Item> Run<T> {
                 Err(reason) => run.failed(&request, reason)?,
             };
             if (!batch.items.is_empty() || !batch.failures.is_empty())
-                && !run.send(batch, batches).await
+                && !run.send(batch, &batches).await
             {
                 return Ok(());
             }
@@ -191,15 +123,15 @@ impl<T: Item> Run<T> {
         }
         let last = run.batch(Vec::new(), Vec::new())?;
         if last.resume.is_some() && last.resume != run.sent {
-            run.send(last, batches).await;
+            run.send(last, &batches).await;
         }
         Ok(())
     }
 
     /// Says whether anybody takes it.
-    async fn send(&mut self, batch: Batch<T>, batches: &mpsc::Sender<Message<T>>) -> bool {
+    async fn send(&mut self, batch: Batch<T>, batches: &Batches<T>) -> bool {
         self.sent.clone_from(&batch.resume);
-        batches.send(Message::Batch(batch)).await.is_ok()
+        batches.send(batch).await
     }
 
     fn ask(&mut self) {

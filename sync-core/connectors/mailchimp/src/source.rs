@@ -15,7 +15,7 @@ use crate::error::translate;
 use crate::member::MemberRow;
 use crate::notice::ReadHooks;
 use crate::page::Selection;
-use crate::reader::{Reader, Task, server_time};
+use crate::reader::{Task, reader, server_time};
 use crate::settings::{AudienceSettings, StatusFilter, key_fields};
 
 const MEMBER: &str = "/lists/{list_id}/members/{subscriber_hash}";
@@ -201,7 +201,9 @@ impl Source for AudienceSource {
             fields: self.settings.fields_to_ask(),
             exclude_fields: self.settings.fields_to_exclude(),
         };
-        Ok(Box::new(Reader::new(self.task(from, selection, true))))
+        Ok(Box::new(reader::<Change<MemberRow>>(
+            self.task(from, selection, true),
+        )))
     }
 
     async fn fetch(&self, keys: &[Key]) -> Result<Vec<Option<MemberRow>>> {
@@ -222,7 +224,7 @@ impl Source for AudienceSource {
             exclude_fields: Vec::new(),
         };
         let task = self.task(From::Nothing { skip: 0 }, selection, false);
-        Ok(Some(Box::new(Reader::new(task))))
+        Ok(Some(Box::new(reader::<Key>(task))))
     }
 }
 

@@ -290,16 +290,12 @@ impl BatchReader<Change<StreamRecord>> for MembersReader {
             .collect();
         let tags = self.tags.of(&present).await?;
         let list_id = &self.tags.list_id;
-        let items = batch.items.iter().map(|change| match change {
-            Change::Present(row) => Change::Present(record(&account_id, row, &tags)),
-            Change::Removed(key) => Change::Removed(stream_key(&account_id, list_id, key)),
-        });
-        let items = items.collect();
-        Ok(self.held.take().map(|batch| Batch {
-            items,
-            resume: batch.resume,
-            failures: batch.failures,
-            expected_total: batch.expected_total,
+        let taken = self.held.take();
+        Ok(taken.map(|batch| {
+            batch.map(|change| match change {
+                Change::Present(row) => Change::Present(record(&account_id, &row, &tags)),
+                Change::Removed(key) => Change::Removed(stream_key(&account_id, list_id, &key)),
+            })
         }))
     }
 }
@@ -321,16 +317,8 @@ impl BatchReader<Key> for KeyReader {
             return Ok(None);
         }
         let account_id = self.account.id().await?;
-        Ok(self.held.take().map(|batch| Batch {
-            items: batch
-                .items
-                .iter()
-                .map(|key| stream_key(&account_id, &self.list_id, key))
-                .collect(),
-            resume: batch.resume,
-            failures: batch.failures,
-            expected_total: batch.expected_total,
-        }))
+        let taken = self.held.take();
+        Ok(taken.map(|batch| batch.map(|key| stream_key(&account_id, &self.list_id, &key))))
     }
 }
 

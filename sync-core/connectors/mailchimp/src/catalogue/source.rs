@@ -207,12 +207,7 @@ where
 {
     async fn next_batch(&mut self) -> Result<Option<Batch<U>>> {
         let batch = self.inner.next_batch().await?;
-        Ok(batch.map(|batch| Batch {
-            items: batch.items.into_iter().map(&self.map).collect(),
-            resume: batch.resume,
-            failures: batch.failures,
-            expected_total: batch.expected_total,
-        }))
+        Ok(batch.map(|batch| batch.map(&self.map)))
     }
 }
 
