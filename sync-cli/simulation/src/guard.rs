@@ -80,7 +80,7 @@ impl Guard {
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let failed = || Err(Error::new(ErrorKind::State, "use state", "made to fail"));
         if self.death == Some(Death::BeforeStateCall(number)) {
-            self.switch.throw().await;
+            self.switch.throw_and_end().await;
         }
         let failure = self.drawn();
         if matches!(failure, Some(Failure::Before)) {
@@ -88,7 +88,7 @@ impl Guard {
         }
         let result = act.await;
         if self.death == Some(Death::AfterStateCall(number)) {
-            self.switch.throw().await;
+            self.switch.throw_and_end().await;
         }
         if failure.is_some() { failed() } else { result }
     }

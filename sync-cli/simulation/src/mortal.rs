@@ -17,6 +17,8 @@ pub(crate) enum Death {
     BeforeStateCall(u64),
     /// At its n-th call of the state store, after the call did its work and before anybody hears of it.
     AfterStateCall(u64),
+    /// Before its n-th step on the disk, or in the middle of it if that writes a file. For state in a directory.
+    DiskStep(u64),
 }
 
 /// Ends a process from inside: from a call that then never returns.
@@ -32,10 +34,15 @@ struct Inner {
 }
 
 impl Switch {
-    /// Kills the process; never returns.
-    pub(crate) async fn throw(&self) {
+    /// Kills the process. The caller has to see to it that it goes on with nothing.
+    pub(crate) fn throw(&self) {
         self.inner.thrown.store(true, Ordering::Relaxed);
         self.inner.notify.notify_one();
+    }
+
+    /// Kills the process; never returns.
+    pub(crate) async fn throw_and_end(&self) {
+        self.throw();
         std::future::pending::<()>().await;
     }
 

@@ -90,16 +90,17 @@ async fn history(world: &Arc<World>, bug: Option<Bug>) -> Result<(), Error> {
             sweep_after: scenario.sweep_after,
             number: number.into(),
         };
-        let death = dies.then(|| drawn_death(&mut rng));
+        let death = dies.then(|| drawn_death(&mut rng, scenario.directory));
         let rounds = if dies { 3 } else { scenario.rounds };
-        let state = disk.open().await?;
+        let switch = Switch::default();
+        let state = disk.open(death, &switch)?;
         let edits = tokio::spawn(edit(
             world.clone(),
             state.clone(),
             disk.directory.clone(),
             number,
         ));
-        let lived = live_once(world, state, wishes, death, rounds, &mut rng).await;
+        let lived = live_once(world, state, wishes, (death, switch), rounds, &mut rng).await;
         edits.abort();
         // Its part of the state has to be dropped before the next process opens the directory.
         let _ = edits.await;
@@ -118,11 +119,10 @@ async fn live_once(
     world: &Arc<World>,
     state: Arc<dyn StateStore>,
     wishes: Wishes,
-    death: Option<Death>,
+    (death, switch): (Option<Death>, Switch),
     rounds: u32,
     rng: &mut Rng,
 ) -> Result<(), Error> {
-    let switch = Switch::default();
     let failing = stream(world.scenario.seed ^ wishes.number, "state");
     let ids = import_ids(&world.scenario);
     let guard = Guard::new(world.clone(), state, ids, death, switch.clone(), failing);
@@ -176,7 +176,7 @@ async fn end(world: &Arc<World>, disk: &mut Disk, bug: Option<Bug>) -> Result<()
         sweep_after: Duration::ZERO,
         number: u64::from(u32::MAX),
     };
-    let state = disk.open().await?;
+    let state = disk.open(None, &Switch::default())?;
     let ids = import_ids(&world.scenario);
     let rng = stream(world.scenario.seed, "state in the end");
     let guard = Guard::new(world.clone(), state, ids, None, Switch::default(), rng);
@@ -231,8 +231,11 @@ fn must_be_complete(world: &World, records: &[RunRecord], what: &str) {
     }
 }
 
-fn drawn_death(rng: &mut Rng) -> Death {
+fn drawn_death(rng: &mut Rng, directory: bool) -> Death {
     let far = [30, 300, 3000][rng.usize(..3)];
+    if directory && rng.bool() {
+        return Death::DiskStep(rng.u64(..far));
+    }
     match rng.u8(..4) {
         0 => Death::BeforeStateCall(rng.u64(..80)),
         1 => Death::AfterStateCall(rng.u64(..80)),
@@ -309,10 +312,14 @@ impl Disk {
         })
     }
 
-    async fn open(&mut self) -> Result<Arc<dyn StateStore>, Error> {
+    fn open(
+        &mut self,
+        death: Option<Death>,
+        switch: &Switch,
+    ) -> Result<Arc<dyn StateStore>, Error> {
         match &self.directory {
             None => Ok(self.memory.clone()),
-            Some(directory) => Ok(Arc::new(directory.open().await?)),
+            Some(directory) => Ok(Arc::new(directory.open(death, switch)?)),
         }
     }
 }

@@ -57,9 +57,7 @@ fn histories_that_once_went_wrong_stay_right() {
 #[test]
 fn a_seed_gives_the_same_history_every_time() {
     for seed in 0..40 {
-        let mut scenario = Scenario::of_seed(seed);
-        // The disk answers in real time.
-        scenario.directory = false;
+        let scenario = Scenario::of_seed(seed);
         let once = scenario.play(None, true);
         let again = scenario.play(None, true);
         assert!(once.trace == again.trace, "seed {seed}");

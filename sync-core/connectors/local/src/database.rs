@@ -27,6 +27,7 @@ pub(crate) use self::imports::LatestTimestamp;
 use self::ledger::Trees;
 use crate::error::{from_io, from_sqlite};
 use crate::state_file::private_file;
+use crate::steps::{DiskStep, Steps};
 
 const DATABASE: &str = "state.db";
 const MARKS: &str = "sweep.db";
@@ -70,6 +71,8 @@ const SCHEMA: &str = "
 const BUSY: Duration = Duration::from_secs(10);
 /// What the library keeps of the files in memory, in kilobytes.
 const CACHE: u32 = 4000;
+/// Instructions of the library's machine between two steps that are told: a statement has a dozen or a few.
+const STEP: i32 = 10;
 /// Prepared statements to keep: more than there are.
 const STATEMENTS: usize = 64;
 /// Cut the WAL back to nothing when it is larger after a commit.
@@ -87,19 +90,22 @@ pub(crate) struct Database {
 
 impl Database {
     /// Opens the store for the process that holds the directory's lock, and creates it if there is none.
-    pub(crate) fn open(dir: &Path) -> Result<Self> {
+    pub(crate) fn open(dir: &Path, steps: &Steps) -> Result<Self> {
         const OPERATION: &str = "open state.db";
         let path = dir.join(DATABASE);
+        steps.whole("create state.db");
         private_file()
             .open(&path)
             .map_err(|cause| from_io(OPERATION, &path, cause))?;
         let marks = dir.join(MARKS);
+        steps.whole("remove sweep.db");
         match fs::remove_file(&marks) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
                 return Err(from_io(OPERATION, &marks, cause));
             }
             _ => {}
         }
+        steps.whole("create sweep.db");
         private_file()
             .open(&marks)
             .map_err(|cause| from_io(OPERATION, &marks, cause))?;
@@ -109,6 +115,7 @@ impl Database {
         let mut connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
         connection.busy_timeout(BUSY).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        tell_steps(&mut connection, steps).map_err(failed)?;
         check_ours(&connection, dir)?;
         connection
             .execute_batch(&format!(
@@ -132,10 +139,8 @@ impl Database {
     pub(crate) fn read_only(dir: &Path) -> Result<Self> {
         let path = dir.join(DATABASE);
         let failed = |cause| from_sqlite("open state.db", dir, cause);
-        let connection = if fs::metadata(&path).map_or(true, |file| file.len() == 0) {
-            let mut empty = Connection::open_in_memory().map_err(failed)?;
-            migrate(&mut empty).map_err(failed)?;
-            empty
+        let mut connection = if fs::metadata(&path).map_or(true, |file| file.len() == 0) {
+            empty().map_err(failed)?
         } else {
             connect_reader(&path, OpenFlags::empty(), dir).or_else(|problem| {
                 // Beside a file in WAL mode a reader keeps two of its own. If it may not make them, and no WAL holds
@@ -144,8 +149,14 @@ impl Database {
                 connect_reader(Path::new(&uri), OpenFlags::SQLITE_OPEN_URI, dir)
             })?
         };
+        let mut version = version_of(&connection).map_err(failed)?;
+        if version == 0 {
+            // Its first process has not come, or did not come, to writing the schema.
+            connection = empty().map_err(failed)?;
+            version = SCHEMA_VERSION;
+        }
         // Nobody has converted it yet, and this process may not: it looks at a copy.
-        let is_old = version_of(&connection).map_err(failed)? < 2;
+        let is_old = version < 2;
         let schema = if is_old { "temp" } else { "main" };
         if is_old {
             connection
@@ -200,6 +211,26 @@ impl Database {
             result
         })
     }
+}
+
+/// Tells steps of the store to whoever watches.
+fn tell_steps(connection: &mut Connection, steps: &Steps) -> rusqlite::Result<()> {
+    if !steps.are_watched() {
+        return Ok(());
+    }
+    let steps = steps.clone();
+    let go_on = move || {
+        steps.tell(DiskStep::Store);
+        false
+    };
+    connection.progress_handler(STEP, Some(go_on))
+}
+
+/// A store with nothing in it.
+fn empty() -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    migrate(&mut connection)?;
+    Ok(connection)
 }
 
 fn connect_reader(path: &Path, flags: OpenFlags, dir: &Path) -> Result<Connection> {
@@ -374,7 +405,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_a_clear_error_and_loses_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let mut database = Database::open(dir.path()).unwrap();
+        let mut database = Database::open(dir.path(), &Steps::default()).unwrap();
         let import = ImportId::new("a");
         let revision = database.commit(&import, None, commit_of(10), None).unwrap();
         let before = database.load(&import).unwrap();
@@ -408,7 +439,7 @@ mod tests {
     #[test]
     fn a_large_commit_leaves_a_small_wal() {
         let dir = tempfile::tempdir().unwrap();
-        let mut database = Database::open(dir.path()).unwrap();
+        let mut database = Database::open(dir.path(), &Steps::default()).unwrap();
         database
             .commit(&ImportId::new("a"), None, commit_of(60_000), None)
             .unwrap();

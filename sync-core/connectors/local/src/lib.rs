@@ -38,8 +38,10 @@ mod error;
 mod local_state;
 mod lock;
 mod state_file;
+mod steps;
 mod store;
 mod timestamp;
 
 pub use entry::ImportEntry;
 pub use local_state::{FoundAtOpen, LocalState};
+pub use steps::{DiskStep, DiskWatch};

@@ -12,11 +12,13 @@ use sync_core::{
     Clock, Commit, Error, ErrorKind, ImportId, Key, LedgerEntry, LedgerKey, Position,
     RejectedRecord, Reset, Result, Revision, RunRecord, Scope, StateStore, Stored,
 };
+use tokio::task::JoinError;
 
 use crate::database::Database;
 use crate::entry::ImportEntry;
 use crate::error::from_io;
 use crate::lock::DirectoryLock;
+use crate::steps::{DiskWatch, Steps};
 use crate::store::{News, Store};
 
 const QUIT: &str = "controller.quit";
@@ -39,6 +41,7 @@ struct Inner {
     view: Mutex<View>,
     found: FoundAtOpen,
     writable: bool,
+    steps: Steps,
 }
 
 struct Open {
@@ -76,19 +79,39 @@ impl LocalState {
     /// store in it is damaged or from a later version. `Config` when `state.json` is broken: there is no earlier version
     /// that could stay in force.
     pub fn open(dir: impl Into<PathBuf>, clock: &Arc<dyn Clock>) -> Result<Self> {
-        let dir = dir.into();
+        Self::open_telling(dir.into(), clock, Steps::default())
+    }
+
+    /// Opens a directory as [`open`](Self::open) does, for a test that kills its process at some step on the disk: `watch` is
+    /// asked before each.
+    ///
+    /// Work on the disk is done at once, by the task that asks for it and not on a blocking thread, so that the same calls
+    /// give the same steps in the same order. Not every instruction of the embedded store is a step of its own, and what it
+    /// does inside one instruction, such as appending a commit to its log, is left to its own promises.
+    ///
+    /// # Errors
+    /// As `open`. A watch that ends the process while it opens the directory is heeded by the first call that follows.
+    pub fn open_watched(
+        dir: impl Into<PathBuf>,
+        clock: &Arc<dyn Clock>,
+        watch: Arc<dyn DiskWatch>,
+    ) -> Result<Self> {
+        Self::open_telling(dir.into(), clock, Steps::watched_by(watch))
+    }
+
+    fn open_telling(dir: PathBuf, clock: &Arc<dyn Clock>, steps: Steps) -> Result<Self> {
         create_directory(&dir)?;
-        let lock = DirectoryLock::take(&dir, clock.now())?;
-        let stale_quit = take_quit(&dir)
+        let lock = DirectoryLock::take(&dir, clock.now(), &steps)?;
+        let stale_quit = take_quit(&dir, &steps)
             .map_err(|cause| from_io("remove stale controller.quit", &dir.join(QUIT), cause))?;
-        let mut database = Database::open(&dir)?;
+        let mut database = Database::open(&dir, &steps)?;
         let interrupted_runs = database.interrupt_runs()?;
-        let store = Store::open(&dir, database)?;
+        let store = Store::open(&dir, database, steps.clone())?;
         let found = FoundAtOpen {
             stale_quit,
             interrupted_runs,
         };
-        Ok(Self::new(dir, store, found, Some(lock)))
+        Ok(Self::new(dir, store, found, Some(lock), steps))
     }
 
     /// Opens a directory for looking into it, also while another process works in it. Changes nothing and needs no lock;
@@ -99,7 +122,8 @@ impl LocalState {
     pub fn read_only(dir: impl Into<PathBuf>) -> Result<Self> {
         let dir = dir.into();
         let store = Store::read_only(&dir, Database::read_only(&dir)?);
-        Ok(Self::new(dir, store, FoundAtOpen::default(), None))
+        let found = FoundAtOpen::default();
+        Ok(Self::new(dir, store, found, None, Steps::default()))
     }
 
     fn new(
@@ -107,6 +131,7 @@ impl LocalState {
         mut store: Store,
         found: FoundAtOpen,
         lock: Option<DirectoryLock>,
+        steps: Steps,
     ) -> Self {
         let mut view = View {
             version: 0,
@@ -123,6 +148,7 @@ impl LocalState {
                 view: Mutex::new(view),
                 found,
                 writable,
+                steps,
             }),
         }
     }
@@ -135,7 +161,7 @@ impl LocalState {
     pub async fn close(&self) {
         let inner = self.inner.clone();
         // Closing cannot fail: whatever was committed is on the disk.
-        let _ = tokio::task::spawn_blocking(move || drop(lock(&inner.open).take())).await;
+        let _ = self.on_disk(move || drop(lock(&inner.open).take())).await;
     }
 
     /// The directory.
@@ -198,10 +224,11 @@ impl LocalState {
     /// running process, not the next one.
     pub async fn quit_requested(&self) {
         loop {
-            let dir = self.inner.dir.clone();
-            let taken = tokio::task::spawn_blocking(move || {
+            let inner = self.inner.clone();
+            let taken = self.on_disk(move || {
                 // One that cannot be removed is a request all the same.
-                take_quit(&dir).unwrap_or_else(|_| dir.join(QUIT).exists())
+                take_quit(&inner.dir, &inner.steps)
+                    .unwrap_or_else(|_| inner.dir.join(QUIT).exists())
             });
             if matches!(taken.await, Ok(true)) {
                 return;
@@ -229,14 +256,27 @@ impl LocalState {
             lock(&inner.view).update(store);
             result
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .unwrap_or_else(|cause| {
-                Err(
-                    Error::new(ErrorKind::State, operation, "the work was stopped")
-                        .caused_by(cause),
-                )
-            })
+        self.on_disk(work).await.unwrap_or_else(|cause| {
+            Err(Error::new(ErrorKind::State, operation, "the work was stopped").caused_by(cause))
+        })
+    }
+
+    /// Works on a blocking thread, or right here if somebody watches; never returns once they said that it is over.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let steps = &self.inner.steps;
+        if !steps.are_watched() {
+            return tokio::task::spawn_blocking(work).await;
+        }
+        if !steps.are_over() {
+            let done = work();
+            if !steps.are_over() {
+                return Ok(done);
+            }
+        }
+        std::future::pending().await
     }
 
     /// The same, unless the directory was opened for reading.
@@ -436,7 +476,8 @@ fn create_directory(dir: &Path) -> Result<()> {
 }
 
 /// Removes the request to stop and says whether there was one.
-fn take_quit(dir: &Path) -> io::Result<bool> {
+fn take_quit(dir: &Path, steps: &Steps) -> io::Result<bool> {
+    steps.whole("remove controller.quit");
     match fs::remove_file(dir.join(QUIT)) {
         Ok(()) => Ok(true),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -10,6 +10,7 @@ use sync_core::{Error, ErrorKind, Result};
 
 use crate::error::from_io;
 use crate::state_file::private_file;
+use crate::steps::Steps;
 use crate::timestamp;
 
 const LOCK: &str = "state.lock";
@@ -33,10 +34,11 @@ impl DirectoryLock {
     ///
     /// # Errors
     /// `State`, naming the holder, when another process has it.
-    pub(crate) fn take(dir: &Path, now: DateTime<Utc>) -> Result<Self> {
+    pub(crate) fn take(dir: &Path, now: DateTime<Utc>, steps: &Steps) -> Result<Self> {
         const OPERATION: &str = "lock state directory";
         let path = dir.join(LOCK);
         let failed = |cause| from_io(OPERATION, &path, cause);
+        steps.whole("create state.lock");
         let mut file = private_file().read(true).open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -64,8 +66,10 @@ impl DirectoryLock {
             since: timestamp::format(now),
         };
         let text = serde_json::to_string(&holder).unwrap_or_default();
+        steps.whole("empty state.lock");
         file.set_len(0).map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        steps.write(&path, text.as_bytes());
         file.write_all(text.as_bytes()).map_err(failed)?;
         Ok(Self { _file: file })
     }

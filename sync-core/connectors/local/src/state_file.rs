@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sync_core::{Error, ErrorKind, Result};
 
 use crate::error::from_io;
+use crate::steps::Steps;
 
 /// Larger than any real file: thousands of imports fit. Read every few seconds, so it must stay cheap.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -15,6 +16,7 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct StateFile {
     path: PathBuf,
+    steps: Steps,
 }
 
 /// What became of a replacement.
@@ -28,9 +30,10 @@ pub(crate) enum Replaced {
 
 impl StateFile {
     /// The file `state.json` of a directory.
-    pub(crate) fn of(dir: &Path) -> Self {
+    pub(crate) fn of(dir: &Path, steps: Steps) -> Self {
         Self {
             path: dir.join("state.json"),
+            steps,
         }
     }
 
@@ -53,7 +56,13 @@ impl StateFile {
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let new = target.with_file_name(".state.json.new");
         let expected = expected.map(str::as_bytes);
-        replace(&target, &new, expected, next.as_bytes())
+        let change = Change {
+            target: &target,
+            new: &new,
+            steps: &self.steps,
+        };
+        change
+            .replace(expected, next.as_bytes())
             .map_err(|cause| self.failed("write state.json", cause))
     }
 
@@ -86,77 +95,100 @@ impl StateFile {
     }
 }
 
-/// Replaces the content `expected` of a file (`None`: there is no file) by `next`, by way of the file `new` beside it.
-fn replace(
-    target: &Path,
-    new: &Path,
-    expected: Option<&[u8]>,
-    next: &[u8],
-) -> io::Result<Replaced> {
-    let mut file = private_file().truncate(true).open(new)?;
-    if let Ok(old) = fs::metadata(target) {
-        // Whoever may edit it now may edit it afterwards.
-        file.set_permissions(old.permissions())?;
-    }
-    file.write_all(next)?;
-    file.sync_all()?;
-    drop(file);
-
-    // The usual case of an edit costs no exchange.
-    if bytes_of(target)?.as_deref() != expected {
-        // Left behind it would only be overwritten by the next replacement.
-        let _ = fs::remove_file(new);
-        return Ok(Replaced::Changed);
-    }
-    let Some(expected) = expected else {
-        // Unlike a rename, a link does not replace a file that was made meanwhile.
-        let made = fs::hard_link(new, target);
-        let _ = fs::remove_file(new);
-        return match made {
-            Ok(()) => sync_directory(target).map(|()| Replaced::Done),
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(Replaced::Changed),
-            Err(cause) => Err(cause),
-        };
-    };
-    settle(target, new, expected.to_vec(), next.to_vec())
+/// A file that is replaced by way of the file `new` beside it.
+struct Change<'a> {
+    target: &'a Path,
+    new: &'a Path,
+    steps: &'a Steps,
 }
 
-/// Exchanges `target`, which should hold `inside`, with `new`, which holds `outside`, until what comes out is what should.
-fn settle(
-    target: &Path,
-    new: &Path,
-    mut inside: Vec<u8>,
-    mut outside: Vec<u8>,
-) -> io::Result<Replaced> {
-    let mut replaced = Replaced::Done;
-    loop {
-        match exchange_files(new, target) {
-            Ok(()) => {}
-            Err(cause) if cause.kind() == io::ErrorKind::Unsupported => {
-                fs::rename(new, target)?;
-                sync_directory(target)?;
-                return Ok(Replaced::Done);
+impl Change<'_> {
+    /// Replaces the content `expected` (`None`: there is no file) by `next`.
+    fn replace(&self, expected: Option<&[u8]>, next: &[u8]) -> io::Result<Replaced> {
+        let Self { target, new, steps } = self;
+        steps.whole("create the new file");
+        let mut file = private_file().truncate(true).open(new)?;
+        if let Ok(old) = fs::metadata(target) {
+            // Whoever may edit it now may edit it afterwards.
+            steps.whole("give the new file its permissions");
+            file.set_permissions(old.permissions())?;
+        }
+        steps.write(new, next);
+        file.write_all(next)?;
+        steps.whole("sync the new file");
+        file.sync_all()?;
+        drop(file);
+
+        // The usual case of an edit costs no exchange.
+        if bytes_of(target)?.as_deref() != expected {
+            // Left behind it would only be overwritten by the next replacement.
+            self.remove_new();
+            return Ok(Replaced::Changed);
+        }
+        let Some(expected) = expected else {
+            // Unlike a rename, a link does not replace a file that was made meanwhile.
+            steps.whole("link the new file");
+            let made = fs::hard_link(new, target);
+            self.remove_new();
+            return match made {
+                Ok(()) => self.sync_directory().map(|()| Replaced::Done),
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(Replaced::Changed),
+                Err(cause) => Err(cause),
+            };
+        };
+        self.settle(expected.to_vec(), next.to_vec())
+    }
+
+    /// Exchanges `target`, which should hold `inside`, with `new`, which holds `outside`, until what comes out is what
+    /// should.
+    fn settle(&self, mut inside: Vec<u8>, mut outside: Vec<u8>) -> io::Result<Replaced> {
+        let Self { target, new, steps } = self;
+        let mut replaced = Replaced::Done;
+        loop {
+            steps.whole("exchange the files");
+            match exchange_files(new, target) {
+                Ok(()) => {}
+                Err(cause) if cause.kind() == io::ErrorKind::Unsupported => {
+                    fs::rename(new, target)?;
+                    self.sync_directory()?;
+                    return Ok(Replaced::Done);
+                }
+                // It was deleted meanwhile: that is an edit too.
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                    return Ok(Replaced::Changed);
+                }
+                Err(cause) => return Err(cause),
             }
-            // It was deleted meanwhile: that is an edit too.
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                return Ok(Replaced::Changed);
+            let mut came_out = bytes_of(new)?.unwrap_or_default();
+            if came_out == inside {
+                self.sync_directory()?;
+                // An editor that had the old file open may have written into it until now.
+                came_out = bytes_of(new)?.unwrap_or_default();
             }
-            Err(cause) => return Err(cause),
+            if came_out == inside {
+                self.remove_new();
+                return Ok(replaced);
+            }
+            // What came out is newer than what we put in: it goes back, unless something newer came meanwhile.
+            replaced = Replaced::Changed;
+            inside = outside;
+            outside = came_out;
         }
-        let mut came_out = bytes_of(new)?.unwrap_or_default();
-        if came_out == inside {
-            sync_directory(target)?;
-            // An editor that had the old file open may have written into it until now.
-            came_out = bytes_of(new)?.unwrap_or_default();
+    }
+
+    fn remove_new(&self) {
+        self.steps.whole("remove the new file");
+        let _ = fs::remove_file(self.new);
+    }
+
+    /// Makes an exchange of files in the directory durable.
+    fn sync_directory(&self) -> io::Result<()> {
+        self.steps.whole("sync the directory");
+        // Windows has no such call and needs none.
+        match self.target.parent() {
+            Some(dir) if cfg!(unix) => File::open(dir)?.sync_all(),
+            _ => Ok(()),
         }
-        if came_out == inside {
-            let _ = fs::remove_file(new);
-            return Ok(replaced);
-        }
-        // What came out is newer than what we put in: it goes back, unless something newer came meanwhile.
-        replaced = Replaced::Changed;
-        inside = outside;
-        outside = came_out;
     }
 }
 
@@ -202,15 +234,6 @@ fn exchange_files(_a: &Path, _b: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Makes an exchange of files in a directory durable.
-fn sync_directory(file: &Path) -> io::Result<()> {
-    // Windows has no such call and needs none.
-    match file.parent() {
-        Some(dir) if cfg!(unix) => File::open(dir)?.sync_all(),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,7 +251,7 @@ mod tests {
     fn a_file_that_is_not_what_was_expected_stays() {
         let (dir, target, new) = bench("theirs");
         for expected in [Some("ours"), None] {
-            let file = StateFile::of(dir.path());
+            let file = StateFile::of(dir.path(), Steps::default());
             assert_eq!(file.replace(expected, "next").unwrap(), Replaced::Changed);
             assert_eq!(fs::read(&target).unwrap(), b"theirs");
             assert!(!new.exists());
@@ -238,7 +261,7 @@ mod tests {
     #[test]
     fn a_file_is_made_only_if_there_is_none() {
         let dir = tempfile::tempdir().unwrap();
-        let file = StateFile::of(dir.path());
+        let file = StateFile::of(dir.path(), Steps::default());
         assert_eq!(
             file.replace(Some("gone"), "next").unwrap(),
             Replaced::Changed
@@ -258,7 +281,14 @@ mod tests {
     fn an_edit_that_came_out_of_the_exchange_goes_back() {
         let (_dir, target, new) = bench("theirs, saved after our last look");
         fs::write(&new, "ours").unwrap();
-        let replaced = settle(&target, &new, b"what we read".to_vec(), b"ours".to_vec()).unwrap();
+        let change = Change {
+            target: &target,
+            new: &new,
+            steps: &Steps::default(),
+        };
+        let replaced = change
+            .settle(b"what we read".to_vec(), b"ours".to_vec())
+            .unwrap();
         assert_eq!(replaced, Replaced::Changed);
         assert_eq!(
             fs::read(&target).unwrap(),

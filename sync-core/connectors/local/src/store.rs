@@ -24,6 +24,7 @@ use crate::database::{Database, LatestTimestamp};
 use crate::document::{Document, quoted};
 use crate::entry::{self, ImportEntry};
 use crate::state_file::{Replaced, StateFile};
+use crate::steps::Steps;
 use crate::timestamp;
 
 /// How often to start over when somebody edits the file while we write it. Then it is left to the next look.
@@ -65,8 +66,8 @@ impl Store {
     ///
     /// # Errors
     /// When the file is broken: there is no last good one yet.
-    pub(crate) fn open(dir: &Path, database: Database) -> Result<Self> {
-        let mut store = Self::empty(dir, database);
+    pub(crate) fn open(dir: &Path, database: Database, steps: Steps) -> Result<Self> {
+        let mut store = Self::empty(dir, database, steps);
         store.look();
         if let Some(problem) = store.news.problem.take() {
             return Err(problem);
@@ -77,16 +78,16 @@ impl Store {
 
     /// Joins the two for reading: nothing is taken over and nothing written. A broken file is a problem in the news.
     pub(crate) fn read_only(dir: &Path, database: Database) -> Self {
-        let mut store = Self::empty(dir, database);
+        let mut store = Self::empty(dir, database, Steps::default());
         store.look_only();
         store.news.edited = false;
         store
     }
 
-    fn empty(dir: &Path, database: Database) -> Self {
+    fn empty(dir: &Path, database: Database, steps: Steps) -> Self {
         Self {
             database,
-            file: StateFile::of(dir),
+            file: StateFile::of(dir, steps),
             seen: None,
             good: true,
             compared: true,

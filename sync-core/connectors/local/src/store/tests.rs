@@ -41,8 +41,11 @@ impl Bench {
     /// Kills the process, as far as the store can tell, and starts it again.
     fn restart(&mut self) {
         self.store = None;
-        let database = Database::open(self.dir.path()).expect("the database opens");
-        self.store = Some(Store::open(self.dir.path(), database).expect("the store opens"));
+        let database =
+            Database::open(self.dir.path(), &Steps::default()).expect("the database opens");
+        self.store = Some(
+            Store::open(self.dir.path(), database, Steps::default()).expect("the store opens"),
+        );
     }
 
     fn store(&mut self) -> &mut Store {

@@ -16,15 +16,15 @@ use sync_testkit::{
 use super::Bench;
 
 /// What outlives a process: the directory, the source and what the sink made durable.
-struct World {
-    bench: Bench,
+pub(super) struct World {
+    pub(super) bench: Bench,
     source: ScriptedSource,
     sink: MemorySinkHandle<JsonRecord>,
-    clock: ManualClock,
+    pub(super) clock: ManualClock,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let source = ScriptedSource::new()
             .batch([present("a", "1"), present("b", "1")])
             .batch([present("a", "2"), present("c", "1")])
@@ -37,7 +37,7 @@ impl World {
         }
     }
 
-    fn pipeline(
+    pub(super) fn pipeline(
         &self,
         state: &LocalState,
         plan: &FaultPlan,
@@ -61,12 +61,17 @@ impl World {
         .build()
     }
 
+    /// What changes at the source between the processes.
+    pub(super) fn something_changes(&self) {
+        self.source.push([present("a", "3"), present("e", "1")]);
+    }
+
     /// Two processes, one after the other; the source changes in between. The plan strikes one of them, and `edit` is what
     /// somebody does to the file at that moment.
     async fn live(&self, plan: &FaultPlan, edit: impl Fn(&Self)) {
         for process in 0..2 {
             if process == 1 {
-                self.source.push([present("a", "3"), present("e", "1")]);
+                self.something_changes();
             }
             self.clock.advance(chrono::TimeDelta::minutes(1));
             let before = plan.struck();
@@ -89,7 +94,7 @@ impl World {
     }
 
     /// The last thing the sink was told about each key; removed ones are absent.
-    fn delivered(&self) -> BTreeMap<Key, String> {
+    pub(super) fn delivered(&self) -> BTreeMap<Key, String> {
         let records = self
             .sink
             .records()
@@ -104,7 +109,7 @@ impl World {
             .collect()
     }
 
-    fn expected(&self) -> BTreeMap<Key, String> {
+    pub(super) fn expected(&self) -> BTreeMap<Key, String> {
         self.source
             .now()
             .into_iter()
@@ -113,7 +118,7 @@ impl World {
     }
 
     /// Step n of the script is complete at second n.
-    fn assert_file_claims_no_more_than_the_sink_took(&self) {
+    pub(super) fn assert_file_claims_no_more_than_the_sink_took(&self) {
         let reader = LocalState::read_only(self.bench.dir.path()).expect("the directory is there");
         let claimed = reader.imports()[0]
             .latest_timestamp

@@ -224,6 +224,19 @@ async fn a_reader_of_a_directory_that_is_not_there_finds_nothing_and_makes_nothi
     assert!(!dir.exists());
 }
 
+#[tokio::test]
+async fn a_directory_whose_first_process_died_before_it_wrote_anything_can_be_looked_at() {
+    let bench = Bench::empty();
+    let connection = Connection::open(bench.path("state.db")).unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL")
+        .unwrap();
+    drop(connection);
+    let reader = LocalState::read_only(bench.dir.path()).unwrap();
+    assert_eq!(reader.runs(None, 5).await.unwrap(), []);
+    assert_eq!(reader.load(&ImportId::new("a")).await.unwrap(), None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn controller_quit_asks_to_stop_once() {
     let bench = Bench::empty();

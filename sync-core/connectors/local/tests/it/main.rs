@@ -4,6 +4,7 @@ mod crash;
 mod directory;
 mod editing;
 mod history;
+mod steps;
 mod versions;
 
 use std::fs;
@@ -28,13 +29,18 @@ impl Bench {
         }
     }
 
-    /// With this `state.json`, in memory where the system has such a place: for tests that open it hundreds of times and
+    /// With nothing in it, in memory where the system has such a place: for tests that open it hundreds of times and
     /// would mostly wait for the disk.
-    fn in_memory_with(text: &str) -> Self {
+    fn in_memory() -> Self {
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        let bench = Self {
+        Self {
             dir: dir.expect("a directory"),
-        };
+        }
+    }
+
+    /// With this `state.json`, in memory where that is possible.
+    fn in_memory_with(text: &str) -> Self {
+        let bench = Self::in_memory();
         bench.edit(text);
         bench
     }
