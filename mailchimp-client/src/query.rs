@@ -27,6 +27,13 @@ impl Query {
         self
     }
 
+    /// Names and values, in their order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs
+            .iter()
+            .map(|(name, value)| (&**name, value.as_str()))
+    }
+
     fn add(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
         self.pairs.push((name.into(), value.into()));
     }

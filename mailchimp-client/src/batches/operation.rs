@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::open_enum::open_enum;
 use crate::path::Path;
+use crate::query::Query;
 
 open_enum! {
     /// The HTTP method of an operation.
@@ -55,6 +56,15 @@ impl BatchOperation {
     #[must_use]
     pub fn param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.params.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds the parameters of a query, for `GET`. Of several with one name the last counts.
+    #[must_use]
+    pub fn query(mut self, query: &Query) -> Self {
+        let pairs = query.pairs();
+        self.params
+            .extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
         self
     }
 

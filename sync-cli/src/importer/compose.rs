@@ -211,7 +211,8 @@ impl Composer {
             definition,
             self.config.streams_reading.clone(),
             self.clock.clone(),
-        )?;
+        )?
+        .hooks(self.hooks.clone());
         let source: Arc<dyn Source<Record = StreamRecord>> = match &self.config.copy_files {
             Some(url) if definition.name == "files" => {
                 let store = self.warehouses.file_store(url)?;

@@ -101,7 +101,8 @@ impl ometria_client::Hooks for WireHooks {
 }
 
 impl ReadHooks for WireHooks {
-    fn on_notice(&self, list_id: &str, notice: &Notice) {
+    fn on_notice(&self, of: &str, notice: &Notice) {
+        let list_id = of;
         match notice {
             Notice::ServerTimeDistrusted { server, local } => tracing::warn!(
                 list_id,
@@ -126,6 +127,22 @@ impl ReadHooks for WireHooks {
                     list_id,
                     part,
                     "a window could not be read; trying again at the end"
+                );
+            }
+            Notice::OperationFailed { part, status } => {
+                tracing::info!(
+                    stream = of,
+                    part,
+                    status,
+                    "an operation of a batch failed; asking for it by itself"
+                );
+            }
+            Notice::BatchGivenUp { batch_id, reason } => {
+                tracing::warn!(
+                    stream = of,
+                    batch_id,
+                    reason,
+                    "a batch was given up; reading pages instead"
                 );
             }
             _ => {}

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mailchimp_client::{BatchMethod, BatchOperation, BatchPatience, BatchStatus, Error, Path};
+use mailchimp_client::{
+    BatchMethod, BatchOperation, BatchPatience, BatchStatus, Error, Path, Query,
+};
 use serde_json::json;
 use wiremock::matchers::body_json;
 
@@ -43,7 +45,8 @@ async fn batches() {
     let member = Path::new("/lists/{list_id}/members/{subscriber_hash}", &["a", "k"]).unwrap();
     let operations = [
         BatchOperation::new(BatchMethod::Get, members)
-            .param("count", "1000")
+            .param("count", "10")
+            .query(&Query::new().with("count", "1000"))
             .operation_id("one"),
         BatchOperation::new(BatchMethod::Patch, member)
             .json(&json!({ "vip": true }))

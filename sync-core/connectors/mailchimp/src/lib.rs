@@ -42,6 +42,9 @@ pub mod reading {}
 #[doc = include_str!("docs/streams.md")]
 pub mod streams {}
 
+#[doc = include_str!("docs/batches.md")]
+pub mod batches {}
+
 pub use member::MemberRow;
 pub use notice::{Notice, ReadHooks};
 pub use settings::{AudienceSettings, StatusFilter};

@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 
 /// Hears notices. Called inline: return at once.
 pub trait ReadHooks: Send + Sync {
-    /// Something worth a line in the log happened while reading an audience.
-    fn on_notice(&self, list_id: &str, notice: &Notice);
+    /// Something worth a line in the log happened while reading: of an audience its id is given, of another stream its name.
+    fn on_notice(&self, of: &str, notice: &Notice);
 }
 
 /// Hooks that hear nothing.
 impl ReadHooks for () {
-    fn on_notice(&self, _list_id: &str, _notice: &Notice) {}
+    fn on_notice(&self, _of: &str, _notice: &Notice) {}
 }
 
 /// Something worth a line in the log.
@@ -39,5 +39,19 @@ pub enum Notice {
     PartPutOff {
         /// Which part.
         part: String,
+    },
+    /// An operation of a batch failed; it is asked for once more by itself.
+    OperationFailed {
+        /// Which part of the stream.
+        part: String,
+        /// The HTTP status it got; 200 if the answer was no page.
+        status: u16,
+    },
+    /// A batch was refused, lost, too slow or unreadable; pages are asked for instead.
+    BatchGivenUp {
+        /// Which one, if it was accepted.
+        batch_id: Option<String>,
+        /// Why.
+        reason: String,
     },
 }

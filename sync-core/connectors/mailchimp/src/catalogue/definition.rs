@@ -92,6 +92,8 @@ pub enum Changes {
         parameter: &'static str,
         /// The field of an event that it looks at.
         field: &'static str,
+        /// The field of the parent, one of its gate's, that says how many rows there are below it.
+        rows: &'static str,
     },
 }
 

@@ -6,7 +6,7 @@ use mailchimp_client::Path;
 use sync_core::{Error, ErrorKind, Result, fingerprint};
 
 use super::account::CatalogueAccount;
-use super::definition::{Parent, StreamDefinition};
+use super::definition::{Changes, Parent, StreamDefinition};
 use super::error::useless_path;
 use super::record::{Fields, Place, text};
 use super::stream;
@@ -28,6 +28,8 @@ pub(super) struct Root {
     pub(super) ids: Ids,
     /// The gate's fingerprint; `None` without a gate.
     pub(super) gate: Option<u64>,
+    /// How many rows there are below it, where it says so.
+    pub(super) rows: Option<u64>,
 }
 
 impl Root {
@@ -80,6 +82,7 @@ impl Lineage {
             return Ok(vec![Root {
                 ids: Ids::new(),
                 gate: None,
+                rows: None,
             }]);
         };
         let rows = account.roster(root).await?;
@@ -92,7 +95,12 @@ impl Lineage {
                 continue;
             };
             let gate = self.has_gate().then(|| gate_of(&fields, parent));
-            roots.push(Root { ids, gate });
+            let rows = match self.definition.changes {
+                Changes::EventsSince { rows, .. } => fields.at(rows),
+                _ => None,
+            };
+            let rows = rows.and_then(|rows| text(rows).parse().ok());
+            roots.push(Root { ids, gate, rows });
         }
         roots.sort_by(|a, b| a.ids.cmp(&b.ids));
         roots.dedup_by(|a, b| a.ids == b.ids);

@@ -18,7 +18,7 @@ pub use self::account::CatalogueAccount;
 pub use self::definition::{Changes, Parent, Rows, StreamDefinition};
 pub use self::members::MembersSource;
 pub use self::record::StreamRecord;
-pub use self::settings::StreamSettings;
+pub use self::settings::{ActivityBy, StreamSettings};
 pub use self::source::StreamSource;
 
 /// All streams but [`members`], in the order in which a newcomer would look at them.

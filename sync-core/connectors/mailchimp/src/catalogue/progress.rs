@@ -37,6 +37,18 @@ pub(super) struct Progress {
     /// Of each parent with a gate, what was read last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) parents: BTreeMap<String, Read>,
+    /// The batch whose results are read, or will be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) batch: Option<Sent>,
+}
+
+/// A batch under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sent {
+    /// Mailchimp's id of it.
+    pub(super) id: String,
+    /// The parents that were not read yet, with the gate each had when the batch was sent: what the batch tells is as old.
+    pub(super) parents: BTreeMap<String, u64>,
 }
 
 /// What was read of a parent.
@@ -129,10 +141,28 @@ impl Progress {
         }
         self.full = false;
         self.after = None;
+        self.batch = None;
+    }
+
+    /// A parent was read.
+    pub(super) fn taken(&mut self, parent: String, read: Read) {
+        self.settled(&parent);
+        self.parents.insert(parent, read);
     }
 
     /// Makes a parent due, whatever its gate says.
     pub(super) fn forget(&mut self, parent: &str) {
+        self.settled(parent);
         self.parents.remove(parent);
+    }
+
+    /// Nothing more of the parent is expected from a batch.
+    fn settled(&mut self, parent: &str) {
+        if let Some(batch) = &mut self.batch {
+            batch.parents.remove(parent);
+            if batch.parents.is_empty() {
+                self.batch = None;
+            }
+        }
     }
 }

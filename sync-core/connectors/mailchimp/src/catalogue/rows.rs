@@ -11,7 +11,7 @@ use sync_core::{Error, ErrorKind, Result, fingerprint};
 use super::definition::{Rows, StreamDefinition};
 use super::error::{restless, translate};
 use super::record::{Fields, own_key, text};
-use super::walk::{Identify, Step, Walk};
+use super::walk::{Identify, Page, Step, Walk};
 
 /// A collection with more pages than this, by cursor, never ends.
 const MOST_PAGES: u32 = 1_000_000;
@@ -51,9 +51,7 @@ impl RowReader {
         query: Query,
         ahead: usize,
     ) -> Self {
-        let query = definition.query.iter().fold(query, |query, (name, value)| {
-            query.with(*name, (*value).to_owned())
-        });
+        let query = asked(definition, query);
         let client = client.clone();
         let how = match definition.rows {
             Rows::Pages(items) | Rows::Nested { items, .. } => How::Walk(Box::new(Walk::new(
@@ -76,6 +74,13 @@ impl RowReader {
             })),
         };
         Self { how }
+    }
+
+    /// Takes the first page of a paged collection from elsewhere instead of asking for it.
+    pub(super) fn begin_with(&mut self, first: Page) {
+        if let How::Walk(walk) = &mut self.how {
+            walk.begin_with(first);
+        }
     }
 
     /// The next rows; `None` at the end.
@@ -146,17 +151,40 @@ impl Once {
     }
 }
 
+/// The query with what the stream always asks.
+pub(super) fn asked(definition: &StreamDefinition, query: Query) -> Query {
+    definition.query.iter().fold(query, |query, (name, value)| {
+        query.with(*name, (*value).to_owned())
+    })
+}
+
 /// The rows of an answer and the cursor of the next one.
 fn page_and_cursor(answer: &Bytes, items: &str) -> Option<(Vec<Bytes>, Option<String>)> {
     let fields = Fields::of(answer)?;
-    let rows: Vec<&RawValue> = serde_json::from_str(fields.get(items)?.get()).ok()?;
-    let rows = rows
-        .into_iter()
-        .map(|row| answer.slice_ref(row.get().as_bytes()))
-        .collect();
+    let rows = rows_of(&fields, answer, items)?;
     let next = fields.get("next_cursor").map(text);
     let next = next.filter(|cursor| !cursor.is_empty());
     Some((rows, next.map(Cow::into_owned)))
+}
+
+/// The page that an answer holds; `None` if it holds none.
+pub(super) fn page(answer: &Bytes, items: &str) -> Option<Page> {
+    let fields = Fields::of(answer)?;
+    Some(Page {
+        rows: rows_of(&fields, answer, items)?,
+        total: fields
+            .get("total_items")
+            .and_then(|total| total.get().parse().ok()),
+    })
+}
+
+fn rows_of(fields: &Fields<'_>, answer: &Bytes, items: &str) -> Option<Vec<Bytes>> {
+    let rows: Vec<&RawValue> = serde_json::from_str(fields.get(items)?.get()).ok()?;
+    let rows = rows.into_iter();
+    Some(
+        rows.map(|row| answer.slice_ref(row.get().as_bytes()))
+            .collect(),
+    )
 }
 
 /// Tells rows of a stream apart: by what names them, or else by all they say.

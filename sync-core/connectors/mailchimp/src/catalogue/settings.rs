@@ -16,6 +16,25 @@ pub struct StreamSettings {
     pub full_read_days: u32,
     /// Parents, such as campaigns, that are read at once. Requests in flight are limited by the client. Default 16.
     pub parents_at_once: usize,
+    /// How the stream `email_activity` is read. Default [`ActivityBy::Auto`].
+    pub email_activity_by: ActivityBy,
+    /// With [`ActivityBy::Auto`], how many small campaigns must be due for batches to be sent. Default 1000.
+    pub batch_from: usize,
+    /// Campaigns in one batch. While it runs, batches of whoever else uses the account wait. Default 500, at most 1000.
+    pub batch_operations: usize,
+}
+
+/// How the activity of campaigns is asked for. [`batches`](crate::batches) says what each costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivityBy {
+    /// By batches when many campaigns are due whose recipients fit into one page; others, and fewer, by pages.
+    #[default]
+    Auto,
+    /// By pages.
+    Pages,
+    /// By batches, and by pages what follows the first thousand recipients of a campaign.
+    Batches,
 }
 
 impl Default for StreamSettings {
@@ -24,6 +43,9 @@ impl Default for StreamSettings {
             lookback_days: 30,
             full_read_days: 7,
             parents_at_once: 16,
+            email_activity_by: ActivityBy::Auto,
+            batch_from: 1000,
+            batch_operations: 500,
         }
     }
 }
@@ -45,6 +67,12 @@ impl StreamSettings {
         }
         if !(1..=64).contains(&self.parents_at_once) {
             return invalid("parents_at_once", "must be 1 to 64");
+        }
+        if self.batch_from == 0 {
+            return invalid("batch_from", "must be at least 1");
+        }
+        if !(1..=1000).contains(&self.batch_operations) {
+            return invalid("batch_operations", "must be 1 to 1000");
         }
         Ok(())
     }

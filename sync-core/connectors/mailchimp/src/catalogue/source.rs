@@ -21,6 +21,7 @@ use super::record::{Place, StreamRecord};
 use super::rows::RowReader;
 use super::settings::StreamSettings;
 use crate::background::{Background, Batches};
+use crate::notice::ReadHooks;
 
 /// Batches that a read may be ahead of the engine.
 const AHEAD: usize = 4;
@@ -38,6 +39,7 @@ pub struct StreamSource {
     definition: &'static StreamDefinition,
     settings: StreamSettings,
     clock: Arc<dyn Clock>,
+    hooks: Arc<dyn ReadHooks>,
 }
 
 impl StreamSource {
@@ -58,7 +60,15 @@ impl StreamSource {
             definition,
             settings,
             clock,
+            hooks: Arc::new(()),
         })
+    }
+
+    /// Hears what happens while reading.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Arc<dyn ReadHooks>) -> Self {
+        self.hooks = hooks;
+        self
     }
 
     fn task(&self, progress: Progress, what: What) -> Task {
@@ -67,6 +77,7 @@ impl StreamSource {
             definition: self.definition,
             settings: self.settings.clone(),
             clock: self.clock.clone(),
+            hooks: self.hooks.clone(),
             progress,
             what,
         }

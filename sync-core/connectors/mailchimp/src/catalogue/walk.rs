@@ -46,7 +46,15 @@ const MOST_STALLED: u32 = 20;
 /// Tells a row from others, whatever else about it changes.
 pub(super) type Identify = Arc<dyn Fn(&Bytes) -> u64 + Send + Sync>;
 
-/// A page of rows that follow those of the page before.
+/// Rows that the server gave as one page, from the beginning of the collection on.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) rows: Vec<Bytes>,
+    /// How many rows the server says there are.
+    pub(super) total: Option<u64>,
+}
+
+/// Rows that follow those of the page before.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) rows: Vec<Bytes>,
@@ -101,6 +109,8 @@ pub(super) struct Walk {
     /// The highest offset at which a page joined.
     furthest: u64,
     ended: bool,
+    /// What stands at offset 0, if that need not be asked for.
+    first: Option<Page>,
 }
 
 impl Walk {
@@ -134,11 +144,23 @@ impl Walk {
             returns: 0,
             furthest: 0,
             ended: false,
+            first: None,
         }
+    }
+
+    /// Begins with a page that was asked for by somebody else, with as many rows at most as a walk asks for.
+    pub(super) fn begin_with(&mut self, first: Page) {
+        self.first = Some(first);
+        self.next = self.count - OVERLAP as u64;
     }
 
     /// The next rows; `None` at the end. Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<Option<Step>> {
+        if let Some(Page { rows, total }) = self.first.take()
+            && let Some(step) = self.take(0, rows, total)?
+        {
+            return Ok(Some(step));
+        }
         while !self.ended {
             self.ask();
             let Some(asked) = self.asked.front_mut() else {
@@ -161,7 +183,7 @@ impl Walk {
                 }
                 Err(error) => return Err(translate(error, "read stream", self.stream)),
             };
-            if let Some(step) = self.take(offset, page)? {
+            if let Some(step) = self.take(offset, page.rows, page.total_items)? {
                 return Ok(Some(step));
             }
         }
@@ -209,11 +231,8 @@ impl Walk {
         Ok(())
     }
 
-    fn take(&mut self, offset: u64, page: RawPage) -> Result<Option<Step>> {
-        let RawPage {
-            rows, total_items, ..
-        } = page;
-        self.total = total_items.or(self.total);
+    fn take(&mut self, offset: u64, rows: Vec<Bytes>, total: Option<u64>) -> Result<Option<Step>> {
+        self.total = total.or(self.total);
         let end = offset + rows.len() as u64;
         let more = self.total.is_some_and(|total| total > end);
         let full = rows.len() as u64 >= self.count;

@@ -43,6 +43,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         changes: Changes::EventsSince {
             parameter: "since",
             field: "timestamp",
+            rows: "emails_sent",
         },
         remembered: false,
         by_default: true,

@@ -110,6 +110,16 @@ fn times_that_are_looked_at_are_fields() {
 }
 
 #[test]
+fn the_number_of_rows_is_asked_for_with_the_gate() {
+    for definition in all() {
+        if let Changes::EventsSince { rows, .. } = definition.changes {
+            let parent = definition.parent.expect(definition.name);
+            assert!(parent.gate.contains(&rows), "{}", definition.name);
+        }
+    }
+}
+
+#[test]
 fn what_is_carried_is_declared() {
     for definition in all() {
         if let Rows::Nested { carried, .. } = definition.rows {

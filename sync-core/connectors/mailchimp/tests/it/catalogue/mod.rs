@@ -1,5 +1,6 @@
 //! How streams of the catalogue are read.
 
+mod batches;
 mod faults;
 mod promises;
 mod runs;
