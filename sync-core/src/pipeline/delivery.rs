@@ -204,6 +204,8 @@ where
         }
         if let Some(cursor) = resume {
             self.resume = Some(Position::Cursor(cursor));
+            // Also without records: a source that is about to wait for long says with it what it waits for.
+            self.interval.opened.get_or_insert_with(Instant::now);
         }
         Ok(Taken::All)
     }

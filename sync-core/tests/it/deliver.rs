@@ -325,6 +325,23 @@ async fn a_source_that_stalls_does_not_hold_back_a_commit() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_cursor_without_records_is_stored_while_the_source_waits() {
+    let world = World::new(ScriptedSource::new().batch([]).hang());
+    let mut pipeline = world.pipeline();
+    let (_handle, signal) = shutdown();
+    tokio::select! {
+        run = pipeline.run(&signal) => panic!("{run:?}"),
+        () = async {
+            world.source.hanging().await;
+            tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        } => {}
+    }
+    let stored = world.state.load(&import()).await.unwrap().expect("stored");
+    let until = stored.checkpoint.position.complete_until();
+    assert_eq!(until, Some(sync_testkit::time(1)));
+}
+
 #[tokio::test]
 async fn an_edit_of_the_state_during_a_run_supersedes_it() {
     let source = ScriptedSource::new().batch([present("a", "1")]).hang();
