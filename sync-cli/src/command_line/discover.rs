@@ -46,6 +46,7 @@ fn incremental(stream: &StreamDefinition) -> String {
     let gate = stream.parent.filter(|parent| !parent.gate.is_empty());
     match (stream.changes, gate) {
         (Changes::Since { parameter, .. }, _) => format!("{parameter}, with a look-back"),
+        (Changes::Periodic, _) => "read in full, once in streams_reading.periodic_hours".to_owned(),
         (_, Some(parent)) => format!(
             "when {} change of {}",
             parent.gate.join(", "),

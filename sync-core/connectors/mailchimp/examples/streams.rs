@@ -87,6 +87,7 @@ fn later(stream: &StreamDefinition) -> String {
     };
     match stream.changes {
         Changes::Untold => below,
+        Changes::Periodic => format!("{below}, once in `periodic_hours`"),
         Changes::Since { field, .. } => format!("newer `{field}`"),
         Changes::EventsSince { field, .. } => format!("{below}; newer `{field}`"),
     }

@@ -77,12 +77,15 @@ impl AudienceSource {
     ) -> Result<Self> {
         settings.validate()?;
         let list_id = list_id.into();
+        let no_id = || {
+            Error::new(ErrorKind::Config, "check settings", "not an audience id")
+                .with("field", "list_id")
+        };
+        if list_id.contains(['/', '\\']) {
+            return Err(no_id());
+        }
         if let Err(error) = Path::new("/lists/{list_id}", &[&list_id]) {
-            return Err(
-                Error::new(ErrorKind::Config, "check settings", "not an audience id")
-                    .with("field", "list_id")
-                    .caused_by(error),
-            );
+            return Err(no_id().caused_by(error));
         }
         Ok(Self {
             client,

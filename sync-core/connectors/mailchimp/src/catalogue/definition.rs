@@ -77,6 +77,9 @@ pub struct Parent {
 pub enum Changes {
     /// It does not; or the parent's gate tells.
     Untold,
+    /// Nothing tells, and each of many parents costs a call: it is read again only when
+    /// [`StreamSettings::periodic_hours`](super::StreamSettings::periodic_hours) have passed.
+    Periodic,
     /// The API filters by a time that never changes. What was made before the look-back is read again only now and then.
     Since {
         /// The filter, such as `since_create_time`.

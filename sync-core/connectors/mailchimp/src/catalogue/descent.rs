@@ -7,7 +7,7 @@ use sync_core::{Error, ErrorKind, Result, fingerprint};
 
 use super::account::CatalogueAccount;
 use super::definition::{Changes, Parent, StreamDefinition};
-use super::error::useless_path;
+use super::error::{doubted, useless_path};
 use super::record::{Fields, Place, text};
 use super::stream;
 
@@ -118,7 +118,9 @@ impl Lineage {
             return Ok(None);
         };
         let path = path_of(definition, ids)?;
-        let rows = account.parents(definition, path).await?;
+        let rows = account.parents(definition, path).await;
+        let rows =
+            rows.map_err(|error| doubted(error, definition.name, ids.iter().map(|(_, id)| id)))?;
         let mut below: Vec<Ids> = rows
             .iter()
             .filter_map(|row| ids_of(&Fields::of(row)?, parent, ids))

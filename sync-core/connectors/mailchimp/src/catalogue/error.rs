@@ -29,6 +29,26 @@ pub(super) fn useless_path(error: ClientError, stream: &str) -> Error {
     .caused_by(error)
 }
 
+/// A 404 below an id with a slash: the server may have taken the slash for one of its own, which proves nothing about
+/// the thing with that id.
+pub(super) fn doubted<'i>(
+    error: Error,
+    stream: &str,
+    ids: impl IntoIterator<Item = &'i String>,
+) -> Error {
+    let slash = |id: &String| id.contains(['/', '\\']);
+    if error.kind() != ErrorKind::Missing || !ids.into_iter().any(slash) {
+        return error;
+    }
+    Error::new(
+        ErrorKind::Invalid,
+        "read stream",
+        "a 404 below an id with a slash, which the server may not take",
+    )
+    .with("stream", stream)
+    .caused_by(error)
+}
+
 /// Rows without a usable id.
 pub(super) fn useless_rows(stream: &str, rows: usize) -> Error {
     Error::new(

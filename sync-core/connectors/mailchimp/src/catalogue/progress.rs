@@ -105,6 +105,16 @@ impl Progress {
         })
     }
 
+    /// Whether the last pass began less than a period ago and read everything, so that it need not be read again.
+    pub(super) fn rests(&self, now: DateTime<Utc>, period: TimeDelta) -> bool {
+        // Without a full read it is a person who said up to when it is complete, and that it is to be read from there.
+        self.pass_began.is_none()
+            && self.full_at.is_some()
+            && self
+                .complete_until
+                .is_some_and(|began| began <= now && now - began < period)
+    }
+
     /// Begins a pass, unless one is under way. It reads everything, whatever filters and gates say, if the last that did
     /// is so long ago.
     pub(super) fn begin(&mut self, now: DateTime<Utc>, full_read: TimeDelta) {

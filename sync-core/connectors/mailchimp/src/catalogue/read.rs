@@ -55,8 +55,6 @@ pub(super) enum What {
 
 /// Reads the stream and hands over batches, until the end or until nobody takes them.
 pub(super) async fn read(task: Task, batches: Batches<StreamRecord>) -> Result<()> {
-    let account_id = task.account.id().await?;
-    let lineage = Arc::new(Lineage::of(task.definition)?);
     let Task {
         account,
         definition,
@@ -66,7 +64,14 @@ pub(super) async fn read(task: Task, batches: Batches<StreamRecord>) -> Result<(
         mut progress,
         what,
     } = task;
-    progress.begin(clock.now(), settings.full_read());
+    let now = clock.now();
+    let periodic = definition.changes == Changes::Periodic && what == What::Changes;
+    if periodic && progress.rests(now, settings.period()) {
+        return Ok(());
+    }
+    let account_id = account.id().await?;
+    let lineage = Arc::new(Lineage::of(definition)?);
+    progress.begin(now, settings.full_read());
     let roots = lineage.roots(&account).await?;
     let shared = Arc::new(Shared {
         account,

@@ -9,10 +9,10 @@ use mailchimp_client::Path;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use sync_core::{AsJson, Key, Keyed, Result, fingerprint};
+use sync_core::{AsJson, Error, Key, Keyed, Result, fingerprint};
 
 use super::definition::{Rows, StreamDefinition};
-use super::error::useless_path;
+use super::error::{doubted, useless_path};
 
 /// Longest part of a key that is written out; a longer one is replaced by its fingerprint.
 const LONGEST_PART: usize = 120;
@@ -233,6 +233,12 @@ impl Place {
         let values: Vec<&str> = self.values.iter().map(String::as_str).collect();
         Path::new(self.definition.path, &values)
             .map_err(|error| useless_path(error, self.definition.name))
+    }
+
+    /// What an error says of this place: a 404 for its path only means that it is gone if nobody can take the path for
+    /// another one.
+    pub(super) fn doubted(&self, error: Error) -> Error {
+        doubted(error, self.definition.name, &self.values)
     }
 
     /// The key of the only record here, if the parents' ids say it all.

@@ -14,6 +14,9 @@ pub struct StreamSettings {
     /// Days between two reads of everything, whatever filters and gates say. Figures that move later than the look-back show
     /// with these. Default 7, at least 1.
     pub full_read_days: u32,
+    /// Hours between two reads of a stream of which nothing tells whether it changed and that costs a call for each of many
+    /// parents: `segment_members`. 0 reads it in every run. Default 24.
+    pub periodic_hours: u32,
     /// Parents, such as campaigns, that are read at once. Requests in flight are limited by the client. Default 16.
     pub parents_at_once: usize,
     /// How the stream `email_activity` is read. Default [`ActivityBy::Auto`].
@@ -42,6 +45,7 @@ impl Default for StreamSettings {
         Self {
             lookback_days: 30,
             full_read_days: 7,
+            periodic_hours: 24,
             parents_at_once: 16,
             email_activity_by: ActivityBy::Auto,
             batch_from: 1000,
@@ -65,6 +69,9 @@ impl StreamSettings {
         if !(1..=3650).contains(&self.full_read_days) {
             return invalid("full_read_days", "must be 1 to 3650");
         }
+        if self.periodic_hours > 24 * 3650 {
+            return invalid("periodic_hours", "must be at most 87600");
+        }
         if !(1..=64).contains(&self.parents_at_once) {
             return invalid("parents_at_once", "must be 1 to 64");
         }
@@ -83,5 +90,9 @@ impl StreamSettings {
 
     pub(super) fn full_read(&self) -> TimeDelta {
         TimeDelta::days(i64::from(self.full_read_days))
+    }
+
+    pub(super) fn period(&self) -> TimeDelta {
+        TimeDelta::hours(i64::from(self.periodic_hours))
     }
 }

@@ -101,7 +101,9 @@ impl StreamSource {
         };
         let item = definition.item.and_then(|item| {
             let values = variables(item).map(value).collect::<Option<Vec<_>>>()?;
-            Path::new(item, &values).ok()
+            // A 404 for such a path would prove nothing.
+            let certain = !values.iter().any(|value| value.contains(['/', '\\']));
+            certain.then(|| Path::new(item, &values).ok())?
         });
         let Some(path) = item else {
             return self.among_others(&place, key).await;
@@ -135,7 +137,7 @@ impl StreamSource {
         let mut reader = RowReader::new(client, definition, path, query, FETCH_AT_ONCE);
         let mut records = Vec::new();
         loop {
-            match reader.next().await {
+            match reader.next().await.map_err(|error| place.doubted(error)) {
                 Ok(Some(step)) => {
                     for row in &step.rows {
                         // A row that is no record is not the one looked for.

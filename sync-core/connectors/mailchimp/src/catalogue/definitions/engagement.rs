@@ -47,7 +47,7 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
         },
         remembered: false,
         by_default: true,
-        cost: "one for each campaign and each 1,000 of its recipients",
+        cost: "one for each campaign and each 1,000 of its recipients; less by batches",
         fields: &[
             ("email_id", Text),
             ("email_address", Text),

@@ -54,9 +54,11 @@ pub(super) const STREAMS: &[StreamDefinition] = &[
             stream: "segments",
             ids: &[("list_id", "list_id"), ("id", "segment_id")],
             // `member_count` leaves out those whom the flags include, and stays when one member comes and another goes.
+            // Nobody says whether `updated_at` moves with the members. And no change of the audience's members is proof
+            // either: conditions on time and on campaigns let members in and out that did not change.
             gate: &[],
         }),
-        changes: Changes::Untold,
+        changes: Changes::Periodic,
         remembered: true,
         by_default: true,
         cost: "one for each segment and each 1,000 members in it",

@@ -141,7 +141,7 @@ impl Shared {
             rows.begin_with(first);
         }
         let mut newest = unit.until;
-        while let Some(step) = rows.next().await? {
+        while let Some(step) = rows.next().await.map_err(|error| place.doubted(error))? {
             let mut records = Vec::with_capacity(step.rows.len());
             let mut useless = 0;
             for row in &step.rows {

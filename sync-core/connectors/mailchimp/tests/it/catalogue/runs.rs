@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mailchimp_simulator::{AccountSpec, CampaignsSpec, TagSpec};
+use mailchimp_simulator::{AccountSpec, CampaignsSpec, Fault, Rule, TagSpec};
 use sync_core::{Position, Source};
 use sync_mailchimp::AudienceSettings;
 use sync_mailchimp::catalogue::{CatalogueAccount, MembersSource};
@@ -67,6 +67,43 @@ async fn a_run_in_which_nothing_moved_asks_for_the_parents_alone() {
     api.simulator.reset_stats();
     held.read(&activity).await.expect("reading works");
     assert_eq!(api.simulator.stats().of(ACTIVITY), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_of_segments_are_read_once_a_period() {
+    let api = account(sent(1));
+    let segments = source(&api, "segment_members");
+    let mut held = Held::default();
+    held.read(&segments).await.expect("reading works");
+    let all = held.delivered;
+    assert!(all > 0);
+    tokio::time::advance(DAY / 2).await;
+    api.simulator.reset_stats();
+    held.read(&segments).await.expect("reading works");
+    assert_eq!((held.delivered, api.simulator.stats().total()), (0, 0));
+    tokio::time::advance(DAY).await;
+    held.read(&segments).await.expect("reading works");
+    assert_eq!(held.delivered, all);
+
+    // Somebody who goes back in time wants it read again.
+    let mut again = Held::default();
+    let now = (api.clock)();
+    let mut reader = segments.read(Position::Since(now)).expect("a time");
+    while again.take(&mut *reader).await.expect("reading works") {}
+    assert_eq!(again.delivered, all);
+
+    // What failed is tried again by the next run.
+    let record = held.records.values().next().expect("a member");
+    let id = |name: &str| record[name].as_str().expect("an id").to_owned();
+    let segment = format!("/lists/{}/segments/{}/", id("list_id"), id("segment_id"));
+    let refused = Rule::new(Fault::Status5xxHtml(503)).below(segment);
+    api.simulator.faults().add(refused);
+    let mut again = Held::default();
+    again.read(&segments).await.expect("the others are read");
+    assert_eq!(again.failures.len(), 1);
+    api.simulator.faults().clear();
+    again.read(&segments).await.expect("reading works");
+    assert_eq!((again.failures.len(), again.delivered), (0, all));
 }
 
 /// Cuts a read at each batch and reads on from the last cursor.
