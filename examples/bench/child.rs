@@ -12,6 +12,8 @@ pub(crate) struct Importer {
     pub(crate) binary: PathBuf,
     pub(crate) state: PathBuf,
     pub(crate) sink: String,
+    /// The audience or the streams to read, as arguments.
+    pub(crate) what: Vec<String>,
     pub(crate) profile: &'static str,
     pub(crate) mailchimp: String,
     pub(crate) ometria: String,
@@ -45,7 +47,7 @@ impl Importer {
                 "--state",
             ])
             .arg(&self.state)
-            .arg(super::LIST)
+            .args(&self.what)
             .env_clear()
             .env("MAILCHIMP_API_KEY", super::MAILCHIMP_KEY)
             .env("MAILCHIMP_BASE_URL", &self.mailchimp)
@@ -98,7 +100,8 @@ impl Importer {
     }
 }
 
-fn high_water_mark(process: &Path) -> Option<u64> {
+/// Bytes; the most memory that a process ever had.
+pub(crate) fn high_water_mark(process: &Path) -> Option<u64> {
     let status = std::fs::read_to_string(process.join("status")).ok()?;
     let line = status
         .lines()

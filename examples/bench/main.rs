@@ -2,29 +2,32 @@
 //!
 //!     cargo build --release -p sync-cli && cargo run --release -p sync-examples --example bench -- --help
 //!     cargo run --release -p sync-examples --example bench -- --members 1000000 --latency-ms 200
+//!     cargo run --release -p sync-examples --example bench -- --members 1000000 --sink jsonl,sqlite,files
+//!     cargo run --release -p sync-examples --example bench -- --campaigns 5000 --recipients 2000 --again
 //!
 //! The simulators run in this process and the importer in its own (`sync-cli run --once`, from the same target folder), so
 //! that time, memory and processor time of the importer are its own. Every time is a ratio to something taken in the same
-//! process on the same machine: to the ideal (requests × latency ÷ connections), and to bare downloads of the same members by
-//! offset, which do nothing with what they get: one connection with its pages back to back, and ten at once.
+//! process on the same machine: to the ideal (requests × latency ÷ connections), to the same members written as JSON lines in
+//! the same round, and to bare downloads of the same members by offset, which do nothing with what they get: one connection
+//! with its pages back to back, and ten at once.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod bare;
+mod campaigns;
 mod child;
+mod members;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Parser, ValueEnum};
-use loopback::Server;
-use mailchimp_simulator::{AudienceSpec, MailchimpSimulator, Spread, StatusMix};
-use ometria_simulator::OmetriaSimulator;
+use mailchimp_simulator::MailchimpSimulator;
 
-use self::child::Importer;
+use self::child::{Importer, Taken};
 
 const MAILCHIMP_KEY: &str = "simulated-us6";
 const OMETRIA_KEY: &str = "simulated";
@@ -40,15 +43,32 @@ struct Arguments {
     /// Members of the audience.
     #[arg(long, default_value_t = 100_000)]
     members: u32,
+    /// Read what recipients of so many campaigns did, and not the members.
+    #[arg(long, conflicts_with_all = ["members", "shape", "bare"])]
+    campaigns: Option<u32>,
+    /// Recipients of each campaign.
+    #[arg(long, default_value_t = 2000, requires = "campaigns")]
+    recipients: u32,
+    /// Streams to read with --campaigns.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "campaigns,reports,email_activity",
+        requires = "campaigns"
+    )]
+    streams: Vec<String>,
     /// Time the simulated Mailchimp takes for each answer.
     #[arg(long, default_value_t = 200)]
     latency_ms: u64,
     /// How the members' times of change are spread.
     #[arg(long, value_enum, default_value_t = Shape::Even)]
     shape: Shape,
-    /// Where the members go.
-    #[arg(long, value_enum, default_value_t = Target::Jsonl)]
-    sink: Target,
+    /// Where the records go. Several are taken in turn, each from nothing.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "jsonl")]
+    sink: Vec<Target>,
+    /// How often each sink has its turn.
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
     /// Also take a second run, with nothing changed.
     #[arg(long)]
     again: bool,
@@ -58,6 +78,9 @@ struct Arguments {
     /// The importer's binary. Default: `sync-cli` in the folder this benchmark was built into.
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// Where the importers write. Default: the directory for temporary files.
+    #[arg(long)]
+    scratch: Option<PathBuf>,
     /// Print one line of JSON for each run instead of the table.
     #[arg(long)]
     json: bool,
@@ -77,10 +100,36 @@ enum Shape {
 enum Target {
     /// JSON lines in a directory.
     Jsonl,
+    /// An `SQLite` file.
+    Sqlite,
+    /// Parquet files in a directory.
+    Files,
     /// The simulated Ometria, push API.
     Ometria,
     /// The simulated Ometria, record endpoint.
     Record,
+}
+
+impl Target {
+    /// Whether it is a warehouse, with tables or files for every stream.
+    fn is_warehouse(self) -> bool {
+        matches!(self, Self::Sqlite | Self::Files)
+    }
+
+    /// What `--sink` takes.
+    fn argument(self, directory: &Path) -> String {
+        let at = |name: &str| directory.join(name).display().to_string();
+        match self {
+            Self::Jsonl => format!("jsonl:{}", at("lines")),
+            Self::Sqlite => format!("sqlite:{}", at("warehouse.db")),
+            Self::Files => format!("files:{}", at("files")),
+            Self::Ometria | Self::Record => "ometria".to_owned(),
+        }
+    }
+
+    fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -88,7 +137,12 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(measure(&arguments))
+    runtime.block_on(async {
+        match arguments.campaigns {
+            Some(campaigns) => campaigns::measure(&arguments, campaigns).await,
+            None => members::measure(&arguments).await,
+        }
+    })
 }
 
 #[expect(
@@ -99,95 +153,39 @@ fn now() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 
-async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
-    let latency = Duration::from_millis(arguments.latency_ms);
-    let mailchimp = MailchimpSimulator::new(mailchimp_simulator::Settings {
-        latency,
-        ..mailchimp_simulator::Settings::new(MAILCHIMP_KEY, Arc::new(now))
-    });
+/// The year in which everything happened: it ended yesterday.
+fn history() -> (DateTime<Utc>, DateTime<Utc>) {
     let year_ago = now() - TimeDelta::days(366);
-    let (from, to) = (year_ago, year_ago + TimeDelta::days(365));
-    mailchimp.add_audience(AudienceSpec {
-        spread: match arguments.shape {
-            Shape::Even => Spread::Even { from, to },
-            Shape::Bursts => Spread::Bursts {
-                count: 10,
-                from,
-                to,
-            },
-            Shape::Second => Spread::OneSecond(from),
-        },
-        statuses: StatusMix {
-            archived: 0,
-            ..StatusMix::SHOP
-        },
-        ..AudienceSpec::new(LIST, arguments.members)
-    });
-    let ometria =
-        OmetriaSimulator::new(ometria_simulator::Settings::new(OMETRIA_KEY, Arc::new(now)));
-    let mailchimp_server =
-        Server::start(Arc::new(mailchimp.clone()), ([127, 0, 0, 1], 0).into()).await?;
-    let ometria_server =
-        Server::start(Arc::new(ometria.clone()), ([127, 0, 0, 1], 0).into()).await?;
+    (year_ago, year_ago + TimeDelta::days(365))
+}
 
-    let directory = tempfile::tempdir()?;
-    let importer = Importer {
-        binary: arguments.binary.clone().map_or_else(beside_this, Ok)?,
-        state: directory.path().join("state"),
-        sink: match arguments.sink {
-            Target::Jsonl => format!("jsonl:{}", directory.path().join("out").display()),
-            Target::Ometria | Target::Record => "ometria".to_owned(),
-        },
-        profile: if arguments.sink == Target::Record {
-            "record"
-        } else {
-            "push-v2"
-        },
-        mailchimp: format!("{}/3.0", mailchimp_server.url()),
-        ometria: match arguments.sink {
-            Target::Record => ometria_server.url(),
-            _ => format!("{}/v2", ometria_server.url()),
-        },
-    };
+impl Arguments {
+    fn latency(&self) -> Duration {
+        Duration::from_millis(self.latency_ms)
+    }
 
-    let pages = u64::from(arguments.members).div_ceil(PAGE);
-    let ideal = latency.mul_f64(pages as f64 / CONNECTIONS as f64);
-    let bare = if arguments.bare {
-        let from = &importer.mailchimp;
-        Some([
-            bare::download(from, pages, 1).await?,
-            bare::download(from, pages, CONNECTIONS).await?,
-        ])
-    } else {
-        None
-    };
-    let runs = if arguments.again { 2 } else { 1 };
-    for run in 0..runs {
-        mailchimp.reset_stats();
-        let pushed_before = ometria.stats().total_requests();
-        let taken = importer.run_once().await?;
-        let stats = mailchimp.stats();
-        let figures = serde_json::json!({
-            "run": if run == 0 { "full" } else { "nothing changed" },
-            "members": arguments.members,
-            "shape": format!("{:?}", arguments.shape).to_lowercase(),
-            "sink": format!("{:?}", arguments.sink).to_lowercase(),
-            "latency_ms": arguments.latency_ms,
-            "seconds": round(taken.elapsed.as_secs_f64()),
-            "records_per_second": (f64::from(arguments.members) / taken.elapsed.as_secs_f64()).round(),
-            "ideal_over_time": ratio(ideal, taken.elapsed),
-            "bare_sequential_over_time": bare.map(|[one, _]| ratio(one, taken.elapsed)),
-            "bare_ten_over_time": bare.map(|[_, ten]| ratio(ten, taken.elapsed)),
-            "mailchimp_requests": stats.total(),
-            "requests_over_pages": round(stats.total() as f64 / pages as f64),
-            "throttled": stats.throttled,
-            "most_in_flight": stats.max_in_flight,
-            "ometria_requests": ometria.stats().total_requests() - pushed_before,
-            "peak_memory_mb": round(taken.peak_memory as f64 / 1e6),
-            "cpu_seconds_per_million": round(taken.cpu.as_secs_f64() * 1e6 / f64::from(arguments.members)),
-            "state_mb": round(taken.state_bytes as f64 / 1e6),
-        });
-        if arguments.json {
+    fn mailchimp(&self) -> MailchimpSimulator {
+        MailchimpSimulator::new(mailchimp_simulator::Settings {
+            latency: self.latency(),
+            ..mailchimp_simulator::Settings::new(MAILCHIMP_KEY, Arc::new(now))
+        })
+    }
+
+    /// An empty directory for what an importer writes.
+    fn directory(&self) -> anyhow::Result<tempfile::TempDir> {
+        Ok(match &self.scratch {
+            Some(scratch) => tempfile::tempdir_in(scratch)?,
+            None => tempfile::tempdir()?,
+        })
+    }
+
+    fn binary(&self) -> anyhow::Result<PathBuf> {
+        self.binary.clone().map_or_else(beside_this, Ok)
+    }
+
+    /// Prints the figures of a run, which must have succeeded.
+    fn report(&self, figures: &serde_json::Value, taken: &Taken) -> anyhow::Result<()> {
+        if self.json {
             println!("{figures}");
         } else {
             for (name, value) in figures.as_object().into_iter().flatten() {
@@ -196,8 +194,13 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             println!();
         }
         ensure!(taken.success, "the importer failed: {}", taken.last_words);
+        Ok(())
     }
-    Ok(())
+}
+
+/// The time that so many answers take over all connections.
+fn ideal(latency: Duration, requests: u64) -> Duration {
+    latency.mul_f64(requests as f64 / CONNECTIONS as f64)
 }
 
 fn beside_this() -> anyhow::Result<PathBuf> {
@@ -211,6 +214,10 @@ fn beside_this() -> anyhow::Result<PathBuf> {
         "build the importer first: cargo build --release -p sync-cli"
     );
     Ok(binary)
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    round(bytes as f64 / 1e6)
 }
 
 fn ratio(of: Duration, to: Duration) -> f64 {
