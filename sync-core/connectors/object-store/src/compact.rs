@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sync_core::table::{Table, column_name};
 use sync_core::{Clock, ErrorKind, Result, Stream};
 
-use crate::encode::encode;
+use crate::encode::Encoder;
 use crate::error::from_io;
 use crate::layout::{DataFile, IntervalId, MANIFESTS, manifest_name};
 use crate::newest::{Partitions, deal_out, partitions};
@@ -105,23 +105,17 @@ impl Compactor {
             return Ok(done);
         }
         let (format, memory) = (self.settings.format, self.settings.memory);
-        let scratch = Scratch(self.settings.scratch.clone());
+        let scratch = Scratch::of(&self.settings);
         let mut partitions = Partitions::new(folder, partitions(&before, memory), memory, &scratch);
         partitions.drop_removals_before(ago(now, self.settings.keep_removals));
         let (partitions, shape) = deal_out(&self.place, folder, &before, partitions).await?;
         let stream = declared.cloned().unwrap_or(shape.stream);
         let (partitions, encoded) = blocking(move || {
             let mut partitions = partitions;
-            let (mut table, _) = Table::adopt(&stream, shape.columns);
-            let encoded = encode(
-                format,
-                &stream,
-                &mut partitions,
-                &mut table,
-                memory,
-                &scratch,
-            )?;
-            Ok((partitions, encoded))
+            let (table, _) = Table::adopt(&stream, shape.columns);
+            let mut file = Encoder::new(format, Arc::new(stream), table, scratch);
+            file.push_all(&mut partitions, memory)?;
+            Ok((partitions, file.finish()?))
         })
         .await?;
         let sequence = before.sequence + 1;

@@ -78,7 +78,7 @@ impl FileStore {
     pub fn new(place: Place, scratch: Option<std::path::PathBuf>) -> Self {
         Self {
             place,
-            scratch: Scratch(scratch),
+            scratch: Scratch::new(scratch),
         }
     }
 

@@ -63,7 +63,7 @@ impl FileReadback {
     async fn read(&self, folder: &str) -> Result<Index> {
         let snapshot = snapshot(&self.place, folder).await?;
         let memory = self.settings.memory;
-        let scratch = Scratch(self.settings.scratch.clone());
+        let scratch = Scratch::of(&self.settings);
         let mut partitions = Partitions::new(folder, PARTITIONS, memory, &scratch);
         partitions.reduce(|row| {
             let fingerprint = fingerprint(&row.record.data).to_le_bytes();

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use sync_core::{JsonRecord, Key, Stream};
 use tempfile::SpooledTempFile;
 
-/// An encoded file up to this size waits in memory until it is published.
+use crate::settings::FileSettings;
+
+/// An encoded file up to this size waits in memory until it is published, if so much memory is granted.
 const STAGED_IN_MEMORY: usize = 8 << 20;
 
 /// What a row costs in memory beside its record.
@@ -46,20 +48,40 @@ impl Row {
 
 /// Where files without a name are made.
 #[derive(Clone, Debug)]
-pub(crate) struct Scratch(pub(crate) Option<PathBuf>);
+pub(crate) struct Scratch {
+    directory: Option<PathBuf>,
+    /// Bytes of an encoded file that wait in memory.
+    in_memory: usize,
+}
 
 impl Scratch {
+    /// In this directory, or in the system's for temporary files.
+    pub(crate) fn new(directory: Option<PathBuf>) -> Self {
+        Self {
+            directory,
+            in_memory: STAGED_IN_MEMORY,
+        }
+    }
+
+    /// Where these settings say, keeping no more than a part of their memory.
+    pub(crate) fn of(settings: &FileSettings) -> Self {
+        Self {
+            directory: settings.scratch.clone(),
+            in_memory: STAGED_IN_MEMORY.min(settings.memory),
+        }
+    }
+
     /// Bytes that stay in memory as long as they are few.
     pub(crate) fn staged(&self) -> SpooledTempFile {
-        match &self.0 {
-            Some(directory) => tempfile::spooled_tempfile_in(STAGED_IN_MEMORY, directory),
-            None => tempfile::spooled_tempfile(STAGED_IN_MEMORY),
+        match &self.directory {
+            Some(directory) => tempfile::spooled_tempfile_in(self.in_memory, directory),
+            None => tempfile::spooled_tempfile(self.in_memory),
         }
     }
 
     /// A file that is gone when it is closed, or when the process is.
     pub(crate) fn file(&self) -> io::Result<File> {
-        match &self.0 {
+        match &self.directory {
             Some(directory) => tempfile::tempfile_in(directory),
             None => tempfile::tempfile(),
         }
@@ -71,7 +93,6 @@ impl Scratch {
 pub(crate) struct Spool {
     stream: Arc<Stream>,
     memory: Vec<Row>,
-    weight: usize,
     disk: Option<BufWriter<File>>,
 }
 
@@ -80,23 +101,16 @@ impl Spool {
         Self {
             stream,
             memory: Vec::new(),
-            weight: 0,
             disk: None,
         }
     }
 
     pub(crate) fn push(&mut self, row: Row) {
-        self.weight += row.weight();
         self.memory.push(row);
     }
 
     pub(crate) fn stream(&self) -> &Arc<Stream> {
         &self.stream
-    }
-
-    /// Bytes in memory, about.
-    pub(crate) fn weight(&self) -> usize {
-        self.weight
     }
 
     /// Moves what is in memory to disk. Blocks.
@@ -109,7 +123,6 @@ impl Spool {
             write_row(disk, &row)?;
         }
         self.memory.shrink_to(0);
-        self.weight = 0;
         Ok(())
     }
 }
@@ -284,7 +297,7 @@ mod tests {
     #[test]
     fn rows_come_back_in_order_wherever_they_waited() {
         let stream = Arc::new(Stream::new("members"));
-        let scratch = Scratch(None);
+        let scratch = Scratch::new(None);
         let wanted: Vec<Row> = (0..100).map(|n| row(&stream, n)).collect();
         for spill_after in [None, Some(0), Some(50), Some(99)] {
             let mut spool = Spool::new(stream.clone());
@@ -292,7 +305,7 @@ mod tests {
                 spool.push(row.clone());
                 if Some(place) == spill_after {
                     spool.spill(&scratch).expect("a scratch file");
-                    assert_eq!(spool.weight(), 0);
+                    assert!(spool.memory.is_empty());
                 }
             }
             for _ in 0..2 {

@@ -75,13 +75,12 @@ pub struct FileSettings {
     /// What is written. Default [`Format::Parquet`]. Files of other formats that are there stay readable, and compaction
     /// turns them into this one.
     pub format: Format,
-    /// Bytes of records kept in memory, all streams together; what is more waits in the scratch directory. Also the size
-    /// of a Parquet row group, before compression. Default 32 MiB. A process takes several times as much: with the default,
-    /// at most 250 MiB while a million members were written as Parquet, and 350 MiB while they were compacted
-    /// (`cargo run --release -p sync-object-store --example throughput`).
+    /// Bytes of records kept in memory, all streams of a sink together. A quarter of it makes a row group of the sink's
+    /// Parquet files, before compression, which is encoded while the next one gathers. A compaction keeps as much, and the
+    /// row groups of its file are that large. Default 32 MiB.
     pub memory: usize,
-    /// Directory for what does not fit into memory. It holds at most one interval, or all records of one stream while
-    /// that is compacted, and nothing after a crash. Default: the system's directory for temporary files.
+    /// Directory for what does not fit into memory. It holds at most one encoded interval, or all records of one stream
+    /// while that is compacted, and nothing after a crash. Default: the system's directory for temporary files.
     pub scratch: Option<PathBuf>,
     /// How long compaction leaves files that it has replaced, for readers that listed them before. Default one hour.
     pub keep_replaced: Duration,

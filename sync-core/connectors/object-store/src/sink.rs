@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sync_core::table::Table;
+use sync_core::table::{Table, column_name};
 use sync_core::{Clock, Error, ErrorKind, JsonRecord, Report, Result, Sink, Stream};
+use tokio::task::JoinHandle;
 
-use crate::encode::{Encoded, encode};
-use crate::error::from_io;
+use crate::encode::{Encoded, Encoder};
 use crate::layout::{DataFile, IntervalId};
 use crate::place::Place;
-use crate::row::{Row, Scratch, Spool};
+use crate::row::{Row, Scratch};
 use crate::settings::FileSettings;
 use crate::snapshot::newest_after;
 use crate::upload::publish;
@@ -21,9 +21,10 @@ use crate::upload::publish;
 /// Writes records into files: one for each stream and [`flush`](Sink::flush), published whole. The
 /// [crate's page](crate) has the contract with those who read them.
 ///
-/// Records wait in memory, and beyond [`FileSettings::memory`] in the scratch directory, until `flush` encodes and uploads
-/// them; it returns when they are durable. Streams are published one after the other: when `flush` fails half way, some of
-/// them may have their file already, and the replay brings its records again under a later interval.
+/// Records are encoded into the scratch directory a few MiB at a time ([`FileSettings::memory`]) while the next ones are
+/// taken. `flush` encodes the rest and uploads the file; it returns when it is durable. Streams are published one after the
+/// other: when `flush` fails half way, some of them may have their file already, and the replay brings its records again
+/// under a later interval.
 ///
 /// Of several records with one key the last holds, across files too; a replay is absorbed by that. A removal becomes a row
 /// whose `_deleted_at` is set. A record that is no JSON object is rejected by `flush`.
@@ -37,8 +38,10 @@ pub struct FileSink {
 /// A stream that had records.
 struct Open {
     stream: Arc<Stream>,
-    /// What was learned about its columns. An abort does not make it less true.
-    table: Table,
+    /// The folder of its files.
+    folder: String,
+    /// What was learned about its columns; the interval has it while there is one. An abort does not make it less true.
+    table: Option<Table>,
     /// The newest file of the stream.
     newest: Option<IntervalId>,
     interval: Option<Interval>,
@@ -47,8 +50,56 @@ struct Open {
 struct Interval {
     id: IntervalId,
     name: Arc<str>,
-    spool: Spool,
     next: u64,
+    gathered: Vec<Row>,
+    /// Bytes of what was gathered.
+    weight: usize,
+    file: Unfinished,
+    /// Bytes of what is being encoded.
+    encoding: usize,
+}
+
+/// The file of an interval.
+enum Unfinished {
+    Idle(Box<Encoder>),
+    /// Rows are being added.
+    Busy(JoinHandle<Result<Box<Encoder>>>),
+    /// Rows could not be added: the interval can only be aborted.
+    Lost,
+}
+
+impl Unfinished {
+    /// Waits for the rows that are being added and gives the file away.
+    async fn take(&mut self) -> Result<Box<Encoder>> {
+        match std::mem::replace(self, Self::Lost) {
+            Self::Idle(encoder) => Ok(encoder),
+            Self::Busy(work) => work
+                .await
+                .unwrap_or_else(|error| Err(cut_short().caused_by(error))),
+            Self::Lost => Err(cut_short()),
+        }
+    }
+}
+
+impl Interval {
+    /// Begins to encode what was gathered, once what was before it is encoded.
+    async fn encode(&mut self) -> Result<()> {
+        let mut encoder = self.file.take().await?;
+        let rows = std::mem::take(&mut self.gathered);
+        self.encoding = std::mem::take(&mut self.weight);
+        self.file = Unfinished::Busy(tokio::task::spawn_blocking(move || {
+            encoder.push(&rows)?;
+            Ok(encoder)
+        }));
+        Ok(())
+    }
+
+    /// Waits until what was handed over is encoded.
+    async fn settle(&mut self) -> Result<()> {
+        self.file = Unfinished::Idle(self.file.take().await?);
+        self.encoding = 0;
+        Ok(())
+    }
 }
 
 impl FileSink {
@@ -74,50 +125,73 @@ impl FileSink {
             .entry(stream.name().clone())
             .or_insert_with(|| Open {
                 stream: stream.clone(),
-                table: Table::new(stream),
+                folder: column_name([&**stream.name()]),
+                table: None,
                 newest: None,
                 interval: None,
             });
-        let newest = newest_after(&self.place, open.table.name(), open.newest.as_ref()).await?;
+        let newest = newest_after(&self.place, &open.folder, open.newest.as_ref()).await?;
         open.newest = newest.or(open.newest.take());
         let id = IntervalId::next(now, open.newest.as_ref());
+        let table = open.table.take();
+        let encoder = Encoder::new(
+            self.settings.format,
+            open.stream.clone(),
+            table.unwrap_or_else(|| Table::new(&open.stream)),
+            Scratch::of(&self.settings),
+        );
         Ok(open.interval.insert(Interval {
             name: id.as_str().into(),
             id,
-            spool: Spool::new(open.stream.clone()),
             next: 0,
+            gathered: Vec::new(),
+            weight: 0,
+            file: Unfinished::Idle(Box::new(encoder)),
+            encoding: 0,
         }))
     }
 
-    fn scratch(&self) -> Scratch {
-        Scratch(self.settings.scratch.clone())
-    }
-
-    /// Moves the biggest interval to disk until all fit into memory.
+    /// Has encoded what is enough for a row group, and more if all streams together keep too much.
     async fn make_room(&mut self) -> Result<()> {
-        loop {
-            let intervals = self.streams.values_mut();
-            let mut spools: Vec<&mut Spool> = intervals
-                .filter_map(|open| Some(&mut open.interval.as_mut()?.spool))
-                .collect();
-            if spools.iter().map(|spool| spool.weight()).sum::<usize>() <= self.settings.memory {
-                return Ok(());
+        let memory = self.settings.memory;
+        let streams = self.streams.values_mut();
+        let mut intervals: Vec<&mut Interval> =
+            streams.filter_map(|open| open.interval.as_mut()).collect();
+        for interval in &mut intervals {
+            if interval.weight >= memory / GROUPS_IN_MEMORY {
+                interval.encode().await?;
             }
-            let Some(biggest) = spools.iter_mut().max_by_key(|spool| spool.weight()) else {
-                return Ok(());
-            };
-            let mut moving = std::mem::replace(*biggest, Spool::new(biggest.stream().clone()));
-            let scratch = Scratch(self.settings.scratch.clone());
-            let moved = blocking(move || {
-                moving
-                    .spill(&scratch)
-                    .map_err(|error| from_io("keep records in the scratch directory", &error))?;
-                Ok(moving)
-            })
-            .await?;
-            **biggest = moved;
         }
+        let held = |intervals: &[&mut Interval]| {
+            let held = intervals.iter().map(|open| open.weight + open.encoding);
+            held.sum::<usize>()
+        };
+        if held(&intervals) > memory {
+            for interval in &mut intervals {
+                interval.settle().await?;
+            }
+        }
+        while held(&intervals) > memory {
+            let Some(biggest) = intervals.iter_mut().max_by_key(|open| open.weight) else {
+                break;
+            };
+            biggest.encode().await?;
+            biggest.settle().await?;
+        }
+        Ok(())
     }
+}
+
+/// Row groups of the sink that fit into [`FileSettings::memory`]: one that is encoded, one that is gathered, and as much
+/// again for what encoding itself takes.
+const GROUPS_IN_MEMORY: usize = 4;
+
+fn cut_short() -> Error {
+    Error::new(
+        ErrorKind::Invalid,
+        "encode records",
+        "the work was cut short",
+    )
 }
 
 /// Runs what blocks where that does no harm.
@@ -126,14 +200,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|error| {
-            Err(Error::new(
-                ErrorKind::Invalid,
-                "encode records",
-                "the work was cut short",
-            )
-            .caused_by(error))
-        })
+        .unwrap_or_else(|error| Err(cut_short().caused_by(error)))
 }
 
 #[async_trait]
@@ -153,15 +220,17 @@ impl Sink<JsonRecord> for FileSink {
                 Some(interval) => interval,
                 None => self.begin(&record.stream.clone(), now).await?,
             };
-            interval.spool.push(Row {
+            let row = Row {
                 interval: interval.name.clone(),
                 position: interval.next,
                 synced_at: now.timestamp_micros(),
                 deleted_at: record.removed.then(|| now.timestamp_micros()),
                 compacted: false,
                 record,
-            });
+            };
             interval.next += 1;
+            interval.weight += row.weight();
+            interval.gathered.push(row);
         }
         self.make_room().await?;
         Ok(Report::default())
@@ -169,38 +238,38 @@ impl Sink<JsonRecord> for FileSink {
 
     async fn flush(&mut self) -> Result<Report> {
         let mut report = Report::default();
-        let scratch = self.scratch();
-        let (format, memory) = (self.settings.format, self.settings.memory);
+        let format = self.settings.format;
         for open in self.streams.values_mut() {
-            let Some(Interval { id, mut spool, .. }) = open.interval.take() else {
+            let Some(mut interval) = open.interval.take() else {
                 continue;
             };
-            let (stream, scratch) = (open.stream.clone(), scratch.clone());
-            let mut table = std::mem::replace(&mut open.table, Table::new(&stream));
-            let (table, encoded) = blocking(move || {
-                let encoded = encode(format, &stream, &mut spool, &mut table, memory, &scratch)?;
-                Ok((table, encoded))
-            })
-            .await
-            .map_err(|error| error.with("stream", open.stream.name()))?;
+            let finish = async {
+                interval.encode().await?;
+                let encoder = interval.file.take().await?;
+                blocking(move || encoder.finish()).await
+            };
             let Encoded {
                 bytes,
                 rows,
                 rejected,
-            } = encoded;
+                table,
+            } = finish
+                .await
+                .map_err(|error| error.with("stream", open.stream.name()))?;
+            open.table = Some(table);
             report.rejected.extend(rejected);
+            let id = interval.id;
             if rows > 0 {
                 let file = DataFile {
                     id: id.clone(),
                     compaction: None,
                     format,
                 };
-                let path = format!("{}/{}", table.name(), file.relative());
+                let path = format!("{}/{}", open.folder, file.relative());
                 publish(&self.place, &path, bytes, None)
                     .await
                     .map_err(|error| error.with("path", path))?;
             }
-            open.table = table;
             open.newest = Some(id);
         }
         Ok(report)
@@ -208,7 +277,11 @@ impl Sink<JsonRecord> for FileSink {
 
     async fn abort(&mut self) {
         for open in self.streams.values_mut() {
-            open.interval = None;
+            if let Some(mut interval) = open.interval.take()
+                && let Ok(encoder) = interval.file.take().await
+            {
+                open.table = Some(encoder.into_table());
+            }
         }
     }
 }

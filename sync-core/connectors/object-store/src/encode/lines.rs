@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use sync_core::{JsonRecord, Key, Rejection, Stream};
 use tempfile::SpooledTempFile;
 
-use super::{Encoded, NO_OBJECT, Stop};
-use crate::row::{Row, Rows, Scratch};
+use super::NO_OBJECT;
+use crate::row::{Row, Scratch};
 use crate::settings::Compression;
 
 /// Level of zstd: its default.
@@ -71,22 +71,36 @@ impl Writer {
     }
 }
 
-pub(super) fn encode(
+/// A file of lines while it is written.
+pub(super) struct Lines {
     compression: Compression,
-    rows: &mut impl Rows,
-    memory: usize,
-    scratch: &Scratch,
-) -> Result<Encoded, Stop> {
-    let mut writer = Writer::new(compression, scratch)?;
-    let mut rejected = Vec::new();
-    let mut written = 0;
-    let mut line = Vec::new();
-    rows.groups::<Stop>(memory, |group| {
-        for row in group {
-            line.clear();
-            if push_line(&mut line, row) {
-                writer.write_all(&line)?;
-                written += 1;
+    scratch: Scratch,
+    /// `None` before the first row.
+    writer: Option<Writer>,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn new(compression: Compression, scratch: Scratch) -> Self {
+        Self {
+            compression,
+            scratch,
+            writer: None,
+            line: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, rows: &[Row], rejected: &mut Vec<Rejection>) -> io::Result<()> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self
+                .writer
+                .insert(Writer::new(self.compression, &self.scratch)?),
+        };
+        for row in rows {
+            self.line.clear();
+            if push_line(&mut self.line, row) {
+                writer.write_all(&self.line)?;
             } else {
                 rejected.push(Rejection {
                     key: row.record.key.clone(),
@@ -95,12 +109,14 @@ pub(super) fn encode(
             }
         }
         Ok(())
-    })?;
-    Ok(Encoded {
-        bytes: writer.finish()?,
-        rows: written,
-        rejected,
-    })
+    }
+
+    pub(super) fn finish(self) -> io::Result<SpooledTempFile> {
+        match self.writer {
+            Some(writer) => writer.finish(),
+            None => Ok(self.scratch.staged()),
+        }
+    }
 }
 
 /// Whether the record is one and its line was added.

@@ -22,11 +22,11 @@ use parquet::record::Field;
 use parquet::record::reader::RowIter;
 use parquet::schema::types::{ColumnPath, Type};
 use sync_core::table::{self, Column, Row as Shaped, Table, Value};
-use sync_core::{FieldType, JsonRecord, Key, Stream};
+use sync_core::{FieldType, JsonRecord, Key, Rejection, Stream};
 use tempfile::SpooledTempFile;
 
-use super::{Declared, Encoded, Stop};
-use crate::row::{Row, Rows, Scratch};
+use super::{Declared, Stop};
+use crate::row::{Row, Scratch};
 
 /// Column of the interval that a row was written in.
 const INTERVAL: &str = "_interval";
@@ -40,43 +40,84 @@ const MOST_ROWS: usize = 1 << 17;
 
 type Writer = SerializedFileWriter<SpooledTempFile>;
 
-pub(super) fn encode(
-    stream: &Stream,
-    rows: &mut impl Rows,
-    table: &mut Table,
-    memory: usize,
-    scratch: &Scratch,
-) -> Result<Encoded, Stop> {
-    let mut writer: Option<Writer> = None;
-    let mut rejected = Vec::new();
-    let mut written = 0;
-    rows.groups(memory, |group| {
-        for group in group.chunks(MOST_ROWS) {
+/// A file while it is written, one row group after the other.
+pub(super) struct RowGroups {
+    stream: Arc<Stream>,
+    scratch: Scratch,
+    /// `None` before the first row: the columns are not known yet.
+    writer: Option<Writer>,
+    /// Rows of the largest group.
+    largest: usize,
+}
+
+impl RowGroups {
+    pub(super) fn new(stream: Arc<Stream>, scratch: Scratch) -> Self {
+        Self {
+            stream,
+            scratch,
+            writer: None,
+            largest: 0,
+        }
+    }
+
+    /// Adds a row group, or several if there are very many rows.
+    pub(super) fn push(
+        &mut self,
+        rows: &[Row],
+        table: &mut Table,
+        rejected: &mut Vec<Rejection>,
+    ) -> Result<(), Stop> {
+        for group in rows.chunks(MOST_ROWS) {
             let shaped = table.shape(group.iter().map(|row| &row.record));
             rejected.extend(shaped.rejected);
-            let writer = match &mut writer {
-                Some(_) if !shaped.alterations.is_empty() => return Err(Stop::Widened),
-                Some(writer) => writer,
-                None => writer.insert(open(stream, table, scratch)?),
-            };
-            if !shaped.rows.is_empty() {
-                let mut to = writer.next_row_group()?;
-                write_group(&mut to, table, group, &shaped.rows)?;
-                to.close()?;
-                written += shaped.rows.len() as u64;
+            if !shaped.alterations.is_empty()
+                && let Some(writer) = self.writer.take()
+            {
+                self.writer = Some(self.once_more(writer, table)?);
             }
+            let writer = match &mut self.writer {
+                Some(writer) => writer,
+                None => self
+                    .writer
+                    .insert(open(&self.stream, table, &self.scratch)?),
+            };
+            write_group(writer, table, group, &shaped.rows)?;
+            self.largest = self.largest.max(group.len());
         }
         Ok(())
-    })?;
-    let bytes = match writer {
-        Some(writer) => writer.into_inner()?,
-        None => scratch.staged(),
-    };
-    Ok(Encoded {
-        bytes,
-        rows: written,
-        rejected,
-    })
+    }
+
+    pub(super) fn finish(self) -> Result<SpooledTempFile, Stop> {
+        Ok(match self.writer {
+            Some(writer) => writer.into_inner()?,
+            None => self.scratch.staged(),
+        })
+    }
+
+    /// The same rows in a file with the columns that the table has by now. Rows that bring a column are rare once a stream
+    /// has been read for a while, and each of them is met once.
+    fn once_more(&self, writer: Writer, table: &mut Table) -> Result<Writer, Stop> {
+        let written = writer.into_inner()?.into_file()?;
+        let mut again = open(&self.stream, table, &self.scratch)?;
+        let mut group = Vec::with_capacity(self.largest);
+        let mut write = |group: &mut Vec<Row>| -> Result<(), Stop> {
+            // The columns hold what is in these rows: nothing new is learned, and nothing is refused.
+            let shaped = table.shape(group.iter().map(|row| &row.record));
+            write_group(&mut again, table, group, &shaped.rows)?;
+            drop(shaped);
+            group.clear();
+            Ok(())
+        };
+        decode(written, &self.stream, &mut |row: Row| {
+            group.push(row);
+            if group.len() >= self.largest {
+                write(&mut group).map_err(Stop::into_io)?;
+            }
+            Ok(())
+        })?;
+        write(&mut group)?;
+        Ok(again)
+    }
 }
 
 fn open(stream: &Stream, table: &Table, scratch: &Scratch) -> Result<Writer, Stop> {
@@ -156,12 +197,18 @@ fn leaf(
 
 type Group<'w> = SerializedRowGroupWriter<'w, SpooledTempFile>;
 
+/// Writes a row group, unless there are no rows.
 fn write_group(
-    to: &mut Group<'_>,
+    writer: &mut Writer,
     table: &Table,
     group: &[Row],
     shaped: &[Shaped<'_>],
 ) -> Result<(), ParquetError> {
+    if shaped.is_empty() {
+        return Ok(());
+    }
+    let mut group_writer = writer.next_row_group()?;
+    let to = &mut group_writer;
     // What was refused is missing in `shaped`; all else is in the same order.
     let mut all = group.iter();
     let rows: Vec<&Row> = shaped
@@ -234,7 +281,9 @@ fn write_group(
         to,
         rows.iter()
             .map(|row| (!row.record.removed).then(|| ByteArray::from(row.record.data.clone()))),
-    )
+    )?;
+    group_writer.close()?;
+    Ok(())
 }
 
 fn required<T: DataType>(
