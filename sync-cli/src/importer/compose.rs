@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mailchimp_client::Client as Mailchimp;
 use ometria_client::{ApiKey, Client as Ometria, RecordClient};
@@ -13,7 +14,8 @@ use sync_core::{
     StateStore, Stream, Turn,
 };
 use sync_mailchimp::catalogue::{
-    self, CatalogueAccount, MembersSource, StreamDefinition, StreamRecord, StreamSource,
+    self, CatalogueAccount, MembersSource, RemovedAudience, StreamDefinition, StreamRecord,
+    StreamSource,
 };
 use sync_mailchimp::{AudienceSettings, AudienceSource, MemberRow, RecentCheck, StatusFilter};
 use sync_ometria::{ContactMapping, FactsMapping, OmetriaSink, RecordMapping, RecordSink};
@@ -22,7 +24,7 @@ use super::consent_first::{ConsentFirst, NoRecord, NoSink, OptOutPass};
 use super::plan::{AudiencePlan, AudienceRef, Content, Plan};
 use super::reconcile::{Prefix, Reconciled};
 use super::stored_files::CopiedFiles;
-use super::streams::{EveryAudience, InTurn, StreamSlots, no_warehouse};
+use super::streams::{Audience, EveryAudience, InTurn, StreamSlots, no_warehouse};
 use super::warehouses::Warehouses;
 use crate::config::{Config, MailchimpAccount, OmetriaAccount, Profile, SinkChoice};
 use crate::mapping::{AudienceMapping, FieldMapping};
@@ -56,6 +58,7 @@ pub(crate) struct Composer {
     /// Lets a few streams be read at a time.
     slots: StreamSlots,
     limit: Option<Limit>,
+    delivery: PipelineSettings,
     turns: Arc<Mutex<HashMap<String, Turn>>>,
     passes: Arc<Mutex<Passes>>,
     /// Checks that a pass hands to the import that follows it.
@@ -121,6 +124,7 @@ impl Composer {
         let warehouses = Arc::new(Warehouses::new(&config, clock.clone()));
         Ok(Self {
             limit: config.limit.map(Limit::new),
+            delivery: config.delivery.clone(),
             config,
             mailchimp,
             ometria,
@@ -178,7 +182,8 @@ impl Composer {
             | SinkChoice::Postgres { .. }
             | SinkChoice::Snowflake { .. }
             | SinkChoice::Files { .. } => {
-                Ok(self.members_import(plan, &plan.id, &audience.list_id, state)?)
+                let list_id = &audience.list_id;
+                Ok(self.members_import(plan, &plan.id, list_id, Audience::Present, state)?)
             }
         }
     }
@@ -194,14 +199,15 @@ impl Composer {
         if definition.name == catalogue::members().name {
             let (composer, of) = (self.clone(), plan.clone());
             let store = state.clone();
-            let make = move |list_id: &str| {
+            let make = move |list_id: &str, audience| {
                 let id = ImportId::new(format!("{}/{list_id}", of.id));
-                composer.members_import(&of, &id, list_id, &store)
+                composer.members_import(&of, &id, list_id, audience, &store)
             };
             return Ok(Box::new(EveryAudience::new(
                 plan.id.clone(),
                 account,
                 Box::new(make),
+                self.delivery.sweep_interval.is_some(),
                 state.clone(),
                 self.clock.clone(),
             )));
@@ -234,21 +240,27 @@ impl Composer {
         plan: &Plan,
         id: &ImportId,
         list_id: &str,
+        audience: Audience,
         state: &Arc<dyn StateStore>,
     ) -> Result<Box<dyn Import + Sync>> {
         let account = self.catalogue(&plan.account)?;
-        let source =
-            MembersSource::new(account.clone(), list_id, self.reading(), self.clock.clone())?
-                .hooks(self.hooks.clone());
+        let mut composer = self.clone();
+        let source: Arc<dyn Source<Record = StreamRecord>> = match audience {
+            Audience::Present => {
+                let (reading, clock) = (self.reading(), self.clock.clone());
+                let source = MembersSource::new(account.clone(), list_id, reading, clock)?;
+                Arc::new(source.hooks(self.hooks.clone()))
+            }
+            Audience::Removed => {
+                // The source proves that all of them are gone, and is not asked for them again.
+                composer.delivery.sweep_interval = Some(Duration::ZERO);
+                composer.delivery.max_removed_share = 1.0;
+                Arc::new(RemovedAudience::new(account.clone(), list_id))
+            }
+        };
         let prefix = Prefix::Audience(account, list_id.to_owned());
-        self.warehouse_import(
-            plan,
-            id,
-            catalogue::members(),
-            Arc::new(source),
-            prefix,
-            state,
-        )
+        let members = catalogue::members();
+        composer.warehouse_import(plan, id, members, source, prefix, state)
     }
 
     /// An import of JSON records into a sink that takes any stream.
@@ -520,7 +532,7 @@ impl Composer {
         let mut builder = Pipeline::builder(plan.id.clone(), source, mapping, sink, state.clone())
             .observer(self.observer.clone())
             .clock(self.clock.clone())
-            .settings(self.config.delivery.clone())
+            .settings(self.delivery.clone())
             .binding(binding);
         if let Some(limit) = &self.limit {
             builder = builder.limit(limit.clone());

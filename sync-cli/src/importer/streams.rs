@@ -1,13 +1,14 @@
 //! Imports of streams: everything an account holds, into a warehouse.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future;
 use sync_core::{
-    Clock, Counts, Error, ErrorKind, Import, ImportId, Key, Outcome, Result, RunId, RunRecord,
-    Shutdown, StateStore, Verification,
+    Checkpoint, Clock, Commit, Counts, Cursor, Error, ErrorKind, Import, ImportId, Key, Outcome,
+    Position, Result, Revision, RunId, RunRecord, Shutdown, StateStore, Verification,
 };
 use sync_mailchimp::catalogue::CatalogueAccount;
 use tokio::sync::Semaphore;
@@ -79,16 +80,28 @@ impl Import for InTurn {
     }
 }
 
+/// Whether the account still has an audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    Present,
+    /// It had it in an earlier run.
+    Removed,
+}
+
 /// Makes the import of one audience's members.
-pub(crate) type MakeImport = Box<dyn Fn(&str) -> Result<Box<dyn Import + Sync>> + Send + Sync>;
+pub(crate) type MakeImport =
+    Box<dyn Fn(&str, Audience) -> Result<Box<dyn Import + Sync>> + Send + Sync>;
 
 /// The members of every audience that the account has when it runs, as one import.
 ///
-/// Each audience has an import of its own, with its own state and history; this one sums them up.
+/// Each audience has an import of its own, with its own state and history; this one sums them up. It remembers the
+/// audiences it saw, so that the members of one that is gone are marked as removed.
 pub(crate) struct EveryAudience {
     id: ImportId,
     account: CatalogueAccount,
     make: MakeImport,
+    /// Whether removals are looked for.
+    removals: bool,
     state: Arc<dyn StateStore>,
     clock: Arc<dyn Clock>,
 }
@@ -98,6 +111,7 @@ impl EveryAudience {
         id: ImportId,
         account: CatalogueAccount,
         make: MakeImport,
+        removals: bool,
         state: Arc<dyn StateStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -105,6 +119,7 @@ impl EveryAudience {
             id,
             account,
             make,
+            removals,
             state,
             clock,
         }
@@ -114,8 +129,76 @@ impl EveryAudience {
         let audiences = self.account.audiences().await?;
         audiences
             .iter()
-            .map(|list_id| (self.make)(list_id))
+            .map(|list_id| (self.make)(list_id, Audience::Present))
             .collect()
+    }
+
+    /// The audiences seen in earlier runs whose members were not all marked as removed since.
+    async fn seen(&self) -> Result<Seen> {
+        let stored = self.state.load(&self.id).await?;
+        let audiences = stored.as_ref().and_then(|stored| {
+            let Position::Cursor(cursor) = &stored.checkpoint.position else {
+                return None;
+            };
+            serde_json::from_value(cursor.state.get("audiences")?.clone()).ok()
+        });
+        Ok(Seen {
+            audiences: audiences.unwrap_or_default(),
+            revision: stored.map(|stored| stored.revision),
+        })
+    }
+
+    async fn remember(&self, seen: &mut Seen, audiences: BTreeSet<String>) -> Result<()> {
+        if audiences == seen.audiences {
+            return Ok(());
+        }
+        let cursor = Cursor {
+            state: serde_json::json!({ "audiences": audiences }),
+            complete_until: None,
+        };
+        let commit = Commit {
+            checkpoint: Checkpoint {
+                position: Position::Cursor(cursor),
+                ..Checkpoint::default()
+            },
+            ..Commit::default()
+        };
+        let revision = self.state.commit(&self.id, seen.revision, commit).await?;
+        seen.revision = Some(revision);
+        seen.audiences = audiences;
+        Ok(())
+    }
+
+    /// Runs the imports of all audiences, and of those that are gone.
+    async fn run_all(&self, shutdown: &Shutdown) -> Result<Vec<Option<RunRecord>>> {
+        let present: BTreeSet<String> = self.account.audiences().await?.into_iter().collect();
+        let mut seen = self.seen().await?;
+        let all: BTreeSet<String> = seen.audiences.union(&present).cloned().collect();
+        // Before anything of them is read: else nobody would know of one that is deleted after a run that was killed.
+        self.remember(&mut seen, all.clone()).await?;
+        let mut imports = Vec::with_capacity(all.len());
+        for list_id in &all {
+            let audience = match present.contains(list_id) {
+                true => Audience::Present,
+                false if self.removals => Audience::Removed,
+                false => continue,
+            };
+            imports.push((list_id, audience, (self.make)(list_id, audience)?));
+        }
+        let runs = imports
+            .into_iter()
+            .map(|(list_id, audience, mut import)| async move {
+                (list_id, audience, import.run(shutdown).await)
+            });
+        let runs = future::join_all(runs).await;
+        let mut left = all.clone();
+        for (list_id, audience, run) in &runs {
+            if *audience == Audience::Removed && run.outcome == Some(Outcome::Complete) {
+                left.remove(*list_id);
+            }
+        }
+        self.remember(&mut seen, left).await?;
+        Ok(runs.into_iter().map(|(_, _, run)| Some(run)).collect())
     }
 
     /// Replays those of the keys that wait in one audience's import, or all that wait; `None` if none of them does.
@@ -173,6 +256,12 @@ impl EveryAudience {
     }
 }
 
+/// The audiences that earlier runs saw, as stored.
+struct Seen {
+    audiences: BTreeSet<String>,
+    revision: Option<Revision>,
+}
+
 fn add(sum: &mut RunRecord, run: RunRecord) {
     let (to, from) = (&mut sum.counts, run.counts);
     to.read += from.read;
@@ -216,12 +305,7 @@ impl Import for EveryAudience {
     }
 
     async fn run(&mut self, shutdown: &Shutdown) -> RunRecord {
-        self.summed(async {
-            let runs = self.imports().await?.into_iter();
-            let runs = runs.map(|mut import| async move { Some(import.run(shutdown).await) });
-            Ok(future::join_all(runs).await)
-        })
-        .await
+        self.summed(self.run_all(shutdown)).await
     }
 
     async fn replay(&mut self, keys: Option<Vec<Key>>, shutdown: &Shutdown) -> RunRecord {

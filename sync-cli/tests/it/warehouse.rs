@@ -272,3 +272,43 @@ fn discover_tells_what_a_stream_is() {
     assert_eq!(schema[0], "integer");
     place.run(&["discover", "nothing"]).with_code(2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_an_audience_that_is_deleted_are_marked() {
+    const MEMBERS: &[&str] = &[
+        "run",
+        "--once",
+        "--sink",
+        "sqlite:mailchimp.db",
+        "--streams",
+        "members",
+    ];
+    let simulated = full().await;
+    let place = simulated.place();
+    place.run(MEMBERS).with_code(0);
+    let tables = database(&place);
+    let of = |list_id: &str| -> i64 {
+        let query = "SELECT count(*) FROM members WHERE list_id = ?1 AND _deleted_at IS NULL";
+        tables
+            .query_row(query, [list_id], |row| row.get(0))
+            .unwrap()
+    };
+    let (doomed, other) = ("f0e1d2c3b4", "0000000001");
+    let before = (of(doomed), of(other));
+    assert!(before.0 > 0 && before.1 > 0, "{before:?}");
+
+    simulated.mailchimp.delete_audience(doomed);
+    // A role that may not look is no proof.
+    let faults = simulated.mailchimp.faults();
+    faults.add(Rule::new(Fault::Forbidden).below(format!("/lists/{doomed}")));
+    place.run(MEMBERS).with_code(2);
+    assert_eq!((of(doomed), of(other)), before);
+
+    faults.clear();
+    place.run(MEMBERS).with_code(0);
+    assert_eq!((of(doomed), of(other)), (0, before.1));
+    simulated.mailchimp.reset_stats();
+    place.run(MEMBERS).with_code(0);
+    let asked = simulated.mailchimp.stats().of("GET /lists/{list_id}");
+    assert_eq!(asked, 1, "only the audience that is there");
+}

@@ -21,7 +21,7 @@ use crate::notice::ReadHooks;
 use crate::settings::AudienceSettings;
 use crate::source::AudienceSource;
 
-const STREAM: &str = "members";
+pub(super) const STREAM: &str = "members";
 
 /// The members of one audience: read by [`AudienceSource`], so that nobody is lost, as records of the stream `members`.
 ///
@@ -71,21 +71,22 @@ impl MembersSource {
     pub fn list_id(&self) -> &Arc<str> {
         &self.list_id
     }
+}
 
-    fn member_key(&self, account_id: &str, key: &Key) -> Result<Key> {
-        let mut parts = key.as_str().split(':').map(unescaped);
-        let of_this = parts.next().flatten().as_deref() == Some(account_id)
-            && parts.next().flatten().as_deref() == Some(&*self.list_id);
-        match parts.next().flatten() {
-            Some(member) if of_this => Ok(Key::new(member)),
-            _ => Err(Error::new(
-                ErrorKind::Invalid,
-                "fetch member",
-                "the key is not one of this account and audience",
-            )
-            .with("list_id", &self.list_id)
-            .with("key", key)),
-        }
+/// The member's own key in one of the stream.
+pub(super) fn member_key(account_id: &str, list_id: &Arc<str>, key: &Key) -> Result<Key> {
+    let mut parts = key.as_str().split(':').map(unescaped);
+    let of_this = parts.next().flatten().as_deref() == Some(account_id)
+        && parts.next().flatten().as_deref() == Some(&**list_id);
+    match parts.next().flatten() {
+        Some(member) if of_this => Ok(Key::new(member)),
+        _ => Err(Error::new(
+            ErrorKind::Invalid,
+            "fetch member",
+            "the key is not one of this account and audience",
+        )
+        .with("list_id", list_id)
+        .with("key", key)),
     }
 }
 
@@ -238,7 +239,7 @@ impl Source for MembersSource {
         let account_id = self.account.id().await?;
         let members = keys
             .iter()
-            .map(|key| self.member_key(&account_id, key))
+            .map(|key| member_key(&account_id, &self.list_id, key))
             .collect::<Result<Vec<Key>>>()?;
         let rows = self.inner.fetch(&members).await?;
         let present: Vec<&MemberRow> = rows.iter().flatten().collect();

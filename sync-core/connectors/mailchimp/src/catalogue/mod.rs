@@ -9,6 +9,7 @@ mod members;
 mod progress;
 mod read;
 mod record;
+mod removed;
 mod rows;
 mod settings;
 mod source;
@@ -18,6 +19,7 @@ pub use self::account::CatalogueAccount;
 pub use self::definition::{Changes, Parent, Rows, StreamDefinition};
 pub use self::members::MembersSource;
 pub use self::record::StreamRecord;
+pub use self::removed::RemovedAudience;
 pub use self::settings::{ActivityBy, StreamSettings};
 pub use self::source::StreamSource;
 

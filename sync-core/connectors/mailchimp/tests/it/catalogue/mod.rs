@@ -3,6 +3,7 @@
 mod batches;
 mod faults;
 mod promises;
+mod removed;
 mod runs;
 mod walk;
 
