@@ -23,7 +23,7 @@ use sync_ometria::{ContactMapping, FactsMapping, OmetriaSink, RecordMapping, Rec
 use super::consent_first::{ConsentFirst, NoRecord, NoSink, OptOutPass};
 use super::plan::{AudiencePlan, AudienceRef, Content, Plan};
 use super::reconcile::{Prefix, Reconciled};
-use super::stored_files::CopiedFiles;
+use super::stored_files::{CopiedFiles, FilesOf};
 use super::streams::{Audience, EveryAudience, InTurn, StreamSlots, no_warehouse};
 use super::warehouses::Warehouses;
 use crate::config::{Config, MailchimpAccount, OmetriaAccount, Profile, SinkChoice};
@@ -219,16 +219,15 @@ impl Composer {
             self.clock.clone(),
         )?
         .hooks(self.hooks.clone());
-        let source: Arc<dyn Source<Record = StreamRecord>> = match &self.config.copy_files {
-            Some(url) if definition.name == "files" => {
+        let copied = self.config.copy_files.as_ref();
+        let copied = copied.zip(FilesOf::stream(definition.name));
+        let source: Arc<dyn Source<Record = StreamRecord>> = match copied {
+            Some((url, of)) => {
                 let store = self.warehouses.file_store(url)?;
-                Arc::new(CopiedFiles::new(
-                    source,
-                    self.mailchimp(&plan.account)?,
-                    store,
-                ))
+                let client = self.mailchimp(&plan.account)?;
+                Arc::new(CopiedFiles::new(source, client, store, of))
             }
-            _ => Arc::new(source),
+            None => Arc::new(source),
         };
         let prefix = Prefix::Account(account);
         Ok(self.warehouse_import(plan, &plan.id, definition, source, prefix, state)?)

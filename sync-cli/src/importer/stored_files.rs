@@ -1,4 +1,4 @@
-//! The stream `files`, with a copy of each stored file at a place of our own.
+//! The streams `files` and `account_exports`, with a copy of each file at a place of our own.
 
 use std::fmt;
 
@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use mailchimp_client::{Client, DownloadOptions};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sync_core::{
     AsJson, Batch, BatchReader, Change, Error, ErrorKind, Key, Keyed, PartFailure, Position,
@@ -17,7 +18,7 @@ use sync_object_store::{FileStore, SourceFile, StoredFile};
 /// Files copied at once.
 const AT_ONCE: usize = 4;
 
-/// The records of the stream, with `copy_url`, `copy_sha256` and `copy_size` where a copy could be made.
+/// The records of a stream, with `copy_url`, `copy_sha256` and `copy_size` where a copy could be made.
 ///
 /// A file that cannot be copied is a part that failed: its record goes without these fields, and each later run that reads
 /// it tries again. A copy that is there is not made again.
@@ -30,6 +31,40 @@ pub(crate) struct CopiedFiles {
 struct Copier {
     client: Client,
     store: FileStore,
+    of: FilesOf,
+}
+
+/// The streams whose records have a file each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FilesOf {
+    Files,
+    AccountExports,
+}
+
+impl FilesOf {
+    /// What is to be copied of a stream; `None` if there is nothing.
+    pub(crate) fn stream(name: &str) -> Option<Self> {
+        match name {
+            "files" => Some(Self::Files),
+            "account_exports" => Some(Self::AccountExports),
+            _ => None,
+        }
+    }
+}
+
+/// A file at its host.
+struct Found {
+    url: String,
+    file: SourceFile,
+}
+
+/// What the API says of an export.
+#[derive(Deserialize)]
+struct ExportRow {
+    #[serde(default)]
+    download_url: Option<String>,
+    #[serde(default)]
+    finished: Option<String>,
 }
 
 /// What the API says of a file.
@@ -46,10 +81,10 @@ struct Row {
 }
 
 impl CopiedFiles {
-    pub(crate) fn new(inner: StreamSource, client: Client, store: FileStore) -> Self {
+    pub(crate) fn new(inner: StreamSource, client: Client, store: FileStore, of: FilesOf) -> Self {
         Self {
             inner,
-            copier: Copier { client, store },
+            copier: Copier { client, store, of },
         }
     }
 }
@@ -78,33 +113,66 @@ impl Copier {
 
     /// The copy, made now unless it is there; `None` if the file has no address.
     async fn copy(&self, record: &StreamRecord) -> Result<Option<StoredFile>> {
-        let row: Row = serde_json::from_slice(&record.as_json()).map_err(|cause| {
-            let message = "the record of the file is not as documented";
-            Error::new(ErrorKind::Invalid, "copy file", message).caused_by(cause)
-        })?;
-        if row.full_size_url.is_empty() {
+        let Some(Found { url, file }) = self.of.find(record)? else {
             return Ok(None);
-        }
-        let file = SourceFile {
-            id: record.key().as_str().to_owned(),
-            // The API tells no time of change and no checksum; an image that is edited gets another address.
-            version: Value::from(vec![row.full_size_url.clone(), row.created_at]).to_string(),
-            name: Some(row.name).filter(|name| !name.is_empty()),
-            content_type: None,
-            size: row.size,
         };
         if let Some(copy) = self.store.has(&file.id, &file.version).await? {
             return Ok(Some(copy));
         }
         let options = DownloadOptions {
-            expected_bytes: row.size,
+            expected_bytes: file.size,
             ..DownloadOptions::default()
         };
-        let download = self.client.download(&row.full_size_url, &options).await;
+        let download = self.client.download(&url, &options).await;
         let chunks = download.map_err(failed)?.into_stream();
         let chunks = chunks.map(|chunk| chunk.map_err(failed));
         self.store.put(&file, chunks).await.map(Some)
     }
+}
+
+impl FilesOf {
+    /// The file of a record, if it has one by now.
+    fn find(self, record: &StreamRecord) -> Result<Option<Found>> {
+        match self {
+            Self::Files => {
+                let row: Row = parsed(record)?;
+                let file = SourceFile {
+                    id: record.key().as_str().to_owned(),
+                    // The API tells no time of change and no checksum; an image that is edited gets another address.
+                    version: Value::from(vec![row.full_size_url.clone(), row.created_at])
+                        .to_string(),
+                    name: Some(row.name).filter(|name| !name.is_empty()),
+                    content_type: None,
+                    size: row.size,
+                };
+                let url = row.full_size_url;
+                Ok((!url.is_empty()).then_some(Found { url, file }))
+            }
+            Self::AccountExports => {
+                let row: ExportRow = parsed(record)?;
+                let url = row.download_url.filter(|url| !url.is_empty());
+                let finished = row.finished.filter(|finished| !finished.is_empty());
+                let file = SourceFile {
+                    // Its number may be that of a file, too.
+                    id: format!("account_exports:{}", record.key()),
+                    // Not its address: that is signed, and may be signed anew.
+                    version: finished.clone().unwrap_or_default(),
+                    name: Some("export.zip".to_owned()),
+                    content_type: Some("application/zip".to_owned()),
+                    // What the API tells is the size of what is in it.
+                    size: None,
+                };
+                Ok(finished.and(url).map(|url| Found { url, file }))
+            }
+        }
+    }
+}
+
+fn parsed<T: DeserializeOwned>(record: &StreamRecord) -> Result<T> {
+    serde_json::from_slice(&record.as_json()).map_err(|cause| {
+        let message = "the record of the file is not as documented";
+        Error::new(ErrorKind::Invalid, "copy file", message).caused_by(cause)
+    })
 }
 
 /// A download that failed. The client's messages hold no address of a file.

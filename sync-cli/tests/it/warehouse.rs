@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mailchimp_client::{ExportStage, NewExport};
 use mailchimp_simulator::{AccountSpec, Fault, Rule};
 use rusqlite::Connection;
 
@@ -259,6 +260,42 @@ async fn stored_files_are_copied_once_and_linked_in_their_table() {
     run();
     assert_eq!(downloads(&simulated), first.len() as u64, "only new ones");
     assert_eq!(links(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archives_of_finished_exports_are_kept() {
+    let simulated = full().await;
+    let client = mailchimp_client::Client::builder(MAILCHIMP_KEY)
+        .base_url(simulated.mailchimp_url().parse().unwrap())
+        .build()
+        .unwrap();
+    let export = NewExport {
+        include_stages: vec![ExportStage::Audiences],
+        ..NewExport::default()
+    };
+    client.account_exports().create(&export).await.unwrap();
+    let place = simulated.place();
+    let streams = [
+        "--streams",
+        "account_exports",
+        "--copy-files",
+        "files:copies",
+    ];
+    for _ in 0..2 {
+        place.run(&[SQLITE, &streams].concat()).with_code(0);
+    }
+    let (url, size): (String, i64) = database(&place)
+        .query_row(
+            "SELECT copy_url, copy_size FROM account_exports",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    let copy = std::fs::read(url.strip_prefix("file://").unwrap()).unwrap();
+    assert_eq!(i64::try_from(copy.len()).unwrap(), size);
+    assert!(copy.starts_with(b"PK"), "it is a zip");
+    let stats = simulated.mailchimp.stats();
+    assert_eq!(stats.of("GET /account-export-files/{export_id}"), 1);
 }
 
 #[test]

@@ -45,6 +45,9 @@ pub mod streams {}
 #[doc = include_str!("docs/batches.md")]
 pub mod batches {}
 
+#[doc = include_str!("docs/exports.md")]
+pub mod exports {}
+
 pub use member::MemberRow;
 pub use notice::{Notice, ReadHooks};
 pub use settings::{AudienceSettings, StatusFilter};
