@@ -22,12 +22,14 @@ pub trait Mapping<In, Out>: Send + Sync {
     /// What to do about this change.
     fn prepare(&self, change: Change<In>, ledger: &LedgerView<'_>) -> Prepared<Out>;
 
-    /// Whether a record that the ledger does not know is written down before it is sent, and not only after.
+    /// The note of a record while it is on its way: stored before the sink sees the record, and replaced by `next` once the
+    /// sink has it. It is what stays if the process dies in between, so it has to be true whether or not the sink got the
+    /// record. `known` is what is stored until then; asked once for each entry that is to be written and not removed.
     ///
-    /// It makes the search for removals find a record that a killed run had sent and that was deleted at the source before
-    /// the next run. The price is a second write to the ledger for each new record, in small transactions: cheap for a
-    /// sink that takes hundreds of records a second, dear for one that takes a hundred thousand.
-    fn announces_new(&self) -> bool;
+    /// `None`: what is known is enough. Of a record that the ledger does not know nothing is stored then, so if it is
+    /// deleted at the source before the next run, the search for removals does not find it. An empty note is the cheapest way
+    /// to have it found: the keys of a batch are stored together.
+    fn meanwhile(&self, known: Option<&LedgerEntry>, next: &LedgerEntry) -> Option<Box<[u8]>>;
 }
 
 /// A mapping's answer for one change.
@@ -120,7 +122,6 @@ pub trait AsJson: Keyed {
 pub struct JsonMapping {
     scope: Scope,
     stream: Arc<Stream>,
-    announces_new: bool,
 }
 
 impl JsonMapping {
@@ -129,16 +130,6 @@ impl JsonMapping {
         Self {
             scope,
             stream: stream.into(),
-            announces_new: false,
-        }
-    }
-
-    /// Also writes new records down before they are sent; see [`Mapping::announces_new`].
-    #[must_use]
-    pub fn announcing_new(self) -> Self {
-        Self {
-            announces_new: true,
-            ..self
         }
     }
 }
@@ -186,8 +177,8 @@ impl<In: AsJson> Mapping<In, JsonRecord> for JsonMapping {
         }
     }
 
-    fn announces_new(&self) -> bool {
-        self.announces_new
+    fn meanwhile(&self, _: Option<&LedgerEntry>, _: &LedgerEntry) -> Option<Box<[u8]>> {
+        Some(Box::default())
     }
 }
 
@@ -231,8 +222,8 @@ impl<In: AsJson> Mapping<In, JsonRecord> for EventMapping {
         }
     }
 
-    fn announces_new(&self) -> bool {
-        false
+    fn meanwhile(&self, _: Option<&LedgerEntry>, _: &LedgerEntry) -> Option<Box<[u8]>> {
+        None
     }
 }
 

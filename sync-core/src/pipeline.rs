@@ -1,5 +1,6 @@
 //! Joins source, mapping, sink and state, and keeps their order: write, flush, commit.
 
+mod announcement;
 mod delivery;
 mod sweep;
 mod verify;

@@ -248,7 +248,7 @@ impl<'a> Parts<'a> {
             SinkKind::Rows => {
                 let rng = stream(self.world.scenario.seed ^ self.wishes.number, "rows");
                 let sink = crate::rows::RowSink::new(self.world.clone(), index, rng);
-                let mapping = JsonMapping::new(id.scope(), Stream::new("members")).announcing_new();
+                let mapping = JsonMapping::new(id.scope(), Stream::new("members"));
                 let source = self.source(plan.audience, Vec::new())?;
                 Ok(self.pipeline(id, source, Arc::new(mapping), Box::new(sink), false))
             }

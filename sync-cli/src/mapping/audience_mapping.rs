@@ -1,7 +1,7 @@
 //! Lets a mapping of subscribers take rows of an audience.
 
 use mailchimp_client::Member;
-use sync_core::{Change, Keyed, LedgerKey, LedgerView, Mapping, Prepared};
+use sync_core::{Change, Keyed, LedgerEntry, LedgerKey, LedgerView, Mapping, Prepared};
 use sync_mailchimp::MemberRow;
 use sync_ometria::Subscriber;
 
@@ -55,7 +55,7 @@ where
         }
     }
 
-    fn announces_new(&self) -> bool {
-        self.inner.announces_new()
+    fn meanwhile(&self, known: Option<&LedgerEntry>, next: &LedgerEntry) -> Option<Box<[u8]>> {
+        self.inner.meanwhile(known, next)
     }
 }

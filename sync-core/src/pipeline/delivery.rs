@@ -11,6 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, sleep_until};
 
 use super::Pipeline;
+use super::announcement::{Announcement, Known, without_lists};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapping::{Action, LedgerView};
 use crate::observe::{Event, RunContext};
@@ -26,7 +27,7 @@ use crate::state::{
 pub(super) struct Delivery<'p, R, O> {
     pub(super) pipeline: &'p mut Pipeline<R, O>,
     context: RunContext,
-    revision: Option<Revision>,
+    pub(super) revision: Option<Revision>,
     pub(super) checkpoint: Checkpoint,
     pub(super) counts: Counts,
     pub(super) first_failure: Option<Error>,
@@ -37,6 +38,8 @@ pub(super) struct Delivery<'p, R, O> {
     /// Where the next commit may move the checkpoint.
     resume: Option<Position>,
     interval: Interval,
+    /// How many lists of new keys the interval has announced.
+    pub(super) lists: u64,
     turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -85,7 +88,7 @@ where
             (None, Some(wanted)) => checkpoint.binding = Some(wanted.clone()),
             _ => {}
         }
-        Ok(Self {
+        let mut delivery = Self {
             pipeline,
             context,
             revision,
@@ -96,8 +99,13 @@ where
             any_rejected,
             resume: None,
             interval: Interval::default(),
+            lists: 0,
             turn: None,
-        })
+        };
+        if delivery.distrust {
+            delivery.take_over_lists().await?;
+        }
+        Ok(delivery)
     }
 
     pub(super) fn emit(&self, event: &Event<'_>) {
@@ -221,9 +229,9 @@ where
             self.turn = Some(turn.mutex.clone().lock_owned().await);
         }
         self.interval.opened.get_or_insert_with(Instant::now);
-        let mut entries = self.look_up(&changes).await?;
+        let mut known = self.look_up(&changes).await?;
         let mut records = Vec::with_capacity(changes.len());
-        let mut outdated = Vec::new();
+        let mut announcement = Announcement::default();
         let (mut sent, mut unchanged) = (0, 0);
         for change in changes {
             self.counts.read += 1;
@@ -232,23 +240,22 @@ where
                 self.counts.removed += 1;
             }
             let key = change.key();
-            let prepared = self
-                .pipeline
-                .mapping
-                .prepare(change, &LedgerView::new(&entries).doubted(self.distrust));
-            self.apply(&mut entries, None, prepared.learned);
+            let prepared = self.pipeline.mapping.prepare(
+                change,
+                &LedgerView::new(&known.entries).doubted(self.distrust),
+            );
+            self.apply(&mut known, None, prepared.learned);
             match prepared.action {
                 Action::Send(outgoing) => {
                     sent += 1;
                     records.extend(outgoing);
-                    if self.interval.sent.insert(key.clone()) {
-                        outdated.extend(self.outdated(&entries, &prepared.on_accept));
-                    }
-                    self.apply(&mut entries, Some(&key), prepared.on_accept);
+                    let is_first = self.interval.sent.insert(key.clone());
+                    self.outdate(&mut announcement, &known, &prepared.on_accept, is_first);
+                    self.apply(&mut known, Some(&key), prepared.on_accept);
                 }
                 Action::Skip => {
                     unchanged += 1;
-                    self.apply(&mut entries, Some(&key), prepared.on_accept);
+                    self.apply(&mut known, Some(&key), prepared.on_accept);
                     self.interval.settled.push(key);
                 }
                 Action::Reject(reason) => self.reject(Rejection { key, reason }),
@@ -256,7 +263,7 @@ where
         }
         self.counts.unchanged += unchanged;
         if !records.is_empty() {
-            self.announce(outdated).await?;
+            self.announce(announcement).await?;
             match self.pipeline.sink.write(records).await {
                 Ok(report) => report
                     .rejected
@@ -269,15 +276,17 @@ where
         Ok(())
     }
 
-    async fn look_up(
-        &self,
-        changes: &[Change<R>],
-    ) -> Result<HashMap<LedgerKey, Option<LedgerEntry>>> {
+    async fn look_up(&self, changes: &[Change<R>]) -> Result<Known> {
+        let own = self.pipeline.import.scope();
         let mut entries = HashMap::with_capacity(changes.len());
         let mut unknown = Vec::with_capacity(changes.len());
+        let mut sent_before = Vec::new();
         for change in changes {
             for at in self.pipeline.mapping.lookups(change) {
                 if let Some(entry) = self.interval.overlay.get(&at) {
+                    if at.scope == own && self.interval.sent.contains(&at.key) {
+                        sent_before.push(at.clone());
+                    }
                     entries.insert(at, entry.clone());
                 } else if entries.insert(at.clone(), None).is_none() {
                     unknown.push(at);
@@ -293,17 +302,27 @@ where
         }
         let known = unknown.into_iter().zip(found);
         entries.extend(known.filter(|(_, entry)| entry.is_some()));
-        Ok(entries)
+        let stored = if sent_before.is_empty() {
+            Vec::new()
+        } else {
+            self.pipeline.state.ledger(&sent_before).await?
+        };
+        Ok(Known {
+            entries,
+            stored: sent_before.into_iter().zip(stored).collect(),
+        })
     }
 
     fn apply(
         &mut self,
-        entries: &mut HashMap<LedgerKey, Option<LedgerEntry>>,
+        known: &mut Known,
         only_if_taken: Option<&Key>,
         changes: Vec<LedgerChange>,
     ) {
         for change in changes {
-            entries.insert(change.at.clone(), change.entry.clone());
+            known
+                .entries
+                .insert(change.at.clone(), change.entry.clone());
             self.interval
                 .overlay
                 .insert(change.at.clone(), change.entry.clone());
@@ -323,63 +342,41 @@ where
             .insert(key.clone(), RejectedRecord { key, reason, at });
     }
 
-    /// The entries that do not tell what the sink has, once it gets the records that `next` belongs to and before that is
-    /// committed: without a fingerprint. A record that the ledger does not know gets one, too, if the mapping asks for it, so
-    /// that it is not forgotten if it is deleted at the source before anybody reads it again.
-    fn outdated<'a>(
-        &'a self,
-        entries: &'a HashMap<LedgerKey, Option<LedgerEntry>>,
-        next: &'a [LedgerChange],
-    ) -> impl Iterator<Item = LedgerChange> + 'a {
-        next.iter().filter_map(|change| {
-            let entry = match entries.get(&change.at).and_then(Option::as_ref) {
-                // In doubt, 0 is what is seen and not what is stored.
-                Some(known) if known.fingerprint != 0 || self.distrust => known,
-                None if self.pipeline.mapping.announces_new() => change.entry.as_ref()?,
-                _ => return None,
+    /// Adds what the ledger will not know for sure any more, once the sink gets the records that `next` belongs to.
+    fn outdate(
+        &self,
+        announcement: &mut Announcement,
+        known: &Known,
+        next: &[LedgerChange],
+        is_first: bool,
+    ) {
+        let own = self.pipeline.import.scope();
+        for change in next {
+            let entry = known.entries.get(&change.at).and_then(Option::as_ref);
+            // If an earlier version is on its way, too, what was announced of it is stored, and not what it will leave.
+            let announced = (!is_first).then(|| announcement.find(&change.at).cloned());
+            let stored = match &announced {
+                None => entry,
+                Some(Some(announced)) => Some(announced),
+                Some(None) => known.stored.get(&change.at).and_then(Option::as_ref),
             };
-            let entry = LedgerEntry {
-                fingerprint: 0,
-                ..entry.clone()
-            };
-            Some(LedgerChange {
-                at: change.at.clone(),
-                entry: Some(entry),
-            })
-        })
+            let mapping = &self.pipeline.mapping;
+            let next = change.entry.as_ref();
+            let meanwhile = next.and_then(|next| mapping.meanwhile(stored, next));
+            announcement.add(&own, change, stored, meanwhile);
+        }
     }
 
-    /// Makes durable, before the sink sees a record, what must not be forgotten if this is the last thing we do: that the
-    /// sink may know more than the ledger, which entries no longer say what the sink has, and facts shared with other
-    /// imports.
-    async fn announce(&mut self, outdated: Vec<LedgerChange>) -> Result<()> {
+    /// The facts of the interval that other imports share.
+    pub(super) fn take_shared_facts(&mut self) -> Vec<LedgerChange> {
         let own = self.pipeline.import.scope();
-        let mut ledger: Vec<LedgerChange> = self
-            .interval
+        self.interval
             .ledger
             .extract_if(.., |(needs, change)| {
                 needs.is_none() && change.at.scope != own
             })
             .map(|(_, change)| change)
-            .collect();
-        ledger.extend(outdated);
-        if self.checkpoint.in_doubt && ledger.is_empty() {
-            return Ok(());
-        }
-        self.checkpoint.in_doubt = true;
-        let commit = Commit {
-            checkpoint: self.checkpoint.clone(),
-            ledger,
-            ..Commit::default()
-        };
-        let import = &self.pipeline.import;
-        self.revision = Some(
-            self.pipeline
-                .state
-                .commit(import, self.revision, commit)
-                .await?,
-        );
-        Ok(())
+            .collect()
     }
 
     fn is_due(&self) -> bool {
@@ -433,6 +430,7 @@ where
                 .into_iter()
                 .filter(|(needs, _)| needs.as_ref().is_none_or(|key| !rejected.contains_key(key)))
                 .map(|(_, change)| change)
+                .chain(without_lists(&self.pipeline.import, self.lists))
                 .collect(),
             rejected: rejected.into_values().collect(),
             cleared,
@@ -446,6 +444,7 @@ where
         );
         self.checkpoint = checkpoint;
         self.resume = None;
+        self.lists = 0;
         self.turn = None;
         self.counts.accepted += accepted;
         self.counts.rejected += refused;

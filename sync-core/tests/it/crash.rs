@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sync_core::{Import, MemorySink, Outcome, Shutdown};
+use sync_core::{Import, MemorySink, Outcome, Scope, Shutdown};
 use sync_testkit::{
     Fault, FaultPlan, FaultySink, FaultySource, FaultyState, ScriptedSource, TestRecord, present,
     removed,
@@ -231,4 +231,6 @@ async fn a_record_that_only_a_killed_run_sent_and_that_is_gone_since_is_removed(
         (Some(Outcome::Complete), 1)
     );
     assert_eq!(world.delivered(), [("a".to_owned(), "1".to_owned())]);
+    let announced = Scope::shared("announced:test");
+    assert_eq!(world.state.ledger_len(&announced).await.unwrap(), 0);
 }

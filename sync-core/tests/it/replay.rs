@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use sync_core::{
-    Action, Change, Import, ImportId, JsonMapping, JsonRecord, Key, LedgerKey, LedgerView, Mapping,
-    MemorySink, Outcome, Pipeline, Prepared, Shutdown, Stream,
+    Action, Change, Import, ImportId, JsonMapping, JsonRecord, Key, LedgerEntry, LedgerKey,
+    LedgerView, Mapping, MemorySink, Outcome, Pipeline, Prepared, Shutdown, Stream,
 };
 use sync_testkit::{ScriptedSource, TestRecord, present};
 
@@ -24,8 +24,8 @@ impl Mapping<TestRecord, JsonRecord> for Strict {
         }
     }
 
-    fn announces_new(&self) -> bool {
-        Mapping::<TestRecord, JsonRecord>::announces_new(&self.0)
+    fn meanwhile(&self, known: Option<&LedgerEntry>, next: &LedgerEntry) -> Option<Box<[u8]>> {
+        Mapping::<TestRecord, JsonRecord>::meanwhile(&self.0, known, next)
     }
 }
 

@@ -53,8 +53,7 @@ impl World {
         sink: Box<dyn Sink<JsonRecord>>,
         state: Arc<dyn StateStore>,
     ) -> PipelineBuilder<TestRecord, JsonRecord> {
-        let mapping =
-            Arc::new(JsonMapping::new(import().scope(), Stream::new("test")).announcing_new());
+        let mapping = Arc::new(JsonMapping::new(import().scope(), Stream::new("test")));
         Pipeline::builder(import(), source, mapping, sink, state)
             .clock(Arc::new(self.clock.clone()))
             .observer(Arc::new(self.heard.clone()))

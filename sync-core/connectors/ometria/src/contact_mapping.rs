@@ -225,6 +225,7 @@ impl ContactMapping {
                 listing_id: (listing.id != subscriber.key.as_str())
                     .then(|| listing.id.as_str().into()),
                 segments: segments.joined,
+                perhaps: Vec::new(),
             }
             .encode(),
         };
@@ -245,11 +246,16 @@ impl ContactMapping {
             };
         }
         let key = subscriber.key;
+        let mut left: Vec<(String, Claim)> = listing.left.into_iter().collect();
+        for id in note.iter().flat_map(|note| listings_perhaps(note, &key)) {
+            if id != listing.id && left.iter().all(|(left, _)| *left != id) {
+                left.push((id, Claim::OptedIn));
+            }
+        }
         let mut records = Vec::with_capacity(1);
         records.extend(
-            listing
-                .left
-                .and_then(|(id, claim)| self.gone(&key, &id, claim)),
+            left.iter()
+                .filter_map(|(id, claim)| self.gone(&key, id, *claim)),
         );
         records.push(Delivery::new(key.clone(), contact, notices));
         records.extend(sms.map(|sms| Delivery::new(key, sms, Vec::new())));
@@ -273,17 +279,23 @@ impl ContactMapping {
         let forget = [at, self.member_key(key)]
             .map(|at| LedgerChange { at, entry: None })
             .to_vec();
-        match self.gone(key, id, note.claim) {
-            Some(out) => Prepared {
-                action: Action::Send(vec![out]),
-                learned: Vec::new(),
-                on_accept: forget,
-            },
-            None => Prepared {
+        let perhaps = listings_perhaps(&note, key).filter(|perhaps| perhaps != id);
+        let outs: Vec<Delivery> = [(id.to_owned(), note.claim)]
+            .into_iter()
+            .chain(perhaps.map(|id| (id, Claim::OptedIn)))
+            .filter_map(|(id, claim)| self.gone(key, &id, claim))
+            .collect();
+        if outs.is_empty() {
+            return Prepared {
                 action: Action::Skip,
                 learned: forget,
                 on_accept: Vec::new(),
-            },
+            };
+        }
+        Prepared {
+            action: Action::Send(outs),
+            learned: Vec::new(),
+            on_accept: forget,
         }
     }
 
@@ -405,10 +417,24 @@ impl Mapping<Subscriber, Delivery> for ContactMapping {
         }
     }
 
-    fn announces_new(&self) -> bool {
-        // Whoever was opted in by a run that was killed must be found when they are gone.
-        true
+    fn meanwhile(&self, known: Option<&LedgerEntry>, next: &LedgerEntry) -> Option<Box<[u8]>> {
+        // Whoever was opted in by a run that was killed must be found when they are gone, under every id they had.
+        let Some(known) = known else {
+            return Some(next.note.clone());
+        };
+        let note = Note::decode(&known.note);
+        // What cannot be read stays as it is.
+        (note.claim != Claim::Unknown).then(|| note.or_perhaps(&Note::decode(&next.note)).encode())
     }
+}
+
+/// The listings of a member that pushes may have written which nobody heard of any more. Of what they claim, an opt-in has to
+/// be presumed.
+fn listings_perhaps(note: &Note, key: &Key) -> impl Iterator<Item = String> {
+    note.perhaps.iter().map(|id| match &**id {
+        "" => key.as_str().to_owned(),
+        id => id.to_owned(),
+    })
 }
 
 fn change_key(change: &Change<Subscriber>) -> Key {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sync_core::{Action, Change, LedgerKey, LedgerView, Mapping, Prepared, Result};
+use sync_core::{Action, Change, LedgerEntry, LedgerKey, LedgerView, Mapping, Prepared, Result};
 
 use crate::address::Address;
 use crate::fact::{Fact, consent_scope, fact_at, fact_key, learn};
@@ -68,8 +68,8 @@ impl<Out> Mapping<Subscriber, Out> for FactsMapping {
         }
     }
 
-    fn announces_new(&self) -> bool {
+    fn meanwhile(&self, _: Option<&LedgerEntry>, _: &LedgerEntry) -> Option<Box<[u8]>> {
         // Nothing is sent.
-        false
+        None
     }
 }

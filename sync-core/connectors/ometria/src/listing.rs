@@ -99,6 +99,7 @@ mod tests {
             address: 1,
             listing_id: listing_id.map(Into::into),
             segments: Vec::new(),
+            perhaps: Vec::new(),
         }
     }
 

@@ -53,6 +53,8 @@ pub(crate) struct Note {
     pub(crate) listing_id: Option<Box<str>>,
     /// Segments that were joined because of us.
     pub(crate) segments: Vec<u64>,
+    /// Other listings that a push on its way may have written; an empty id is the key.
+    pub(crate) perhaps: Vec<Box<str>>,
 }
 
 const VERSION: u8 = 1;
@@ -61,9 +63,24 @@ const UNSUBSCRIBED: u8 = 0b0000_1000;
 const HAS_OPT_OUT: u8 = 0b0001_0000;
 const HAS_LISTING_ID: u8 = 0b0010_0000;
 const HAS_SEGMENTS: u8 = 0b0100_0000;
-const ALL: u8 = CLAIM | UNSUBSCRIBED | HAS_OPT_OUT | HAS_LISTING_ID | HAS_SEGMENTS;
+const HAS_PERHAPS: u8 = 0b1000_0000;
 
 impl Note {
+    /// What is true of a record until a push that leaves the note `next` has arrived: this note, and whatever that push
+    /// may have done already.
+    pub(crate) fn or_perhaps(mut self, next: &Self) -> Self {
+        if self.listing_id != next.listing_id {
+            self.perhaps
+                .push(next.listing_id.clone().unwrap_or_default());
+            self.perhaps.sort_unstable();
+            self.perhaps.dedup();
+        }
+        self.segments.extend(&next.segments);
+        self.segments.sort_unstable();
+        self.segments.dedup();
+        self
+    }
+
     pub(crate) fn encode(&self) -> Box<[u8]> {
         let mut flags = self.claim as u8;
         if let Some(fact) = self.opt_out {
@@ -78,6 +95,9 @@ impl Note {
         if !self.segments.is_empty() {
             flags |= HAS_SEGMENTS;
         }
+        if !self.perhaps.is_empty() {
+            flags |= HAS_PERHAPS;
+        }
         let mut bytes = vec![VERSION, flags];
         bytes.extend_from_slice(&self.address.to_le_bytes());
         if let Some(fact) = self.opt_out {
@@ -88,6 +108,13 @@ impl Note {
             push_number(&mut bytes, self.segments.len() as u64);
             for segment in &self.segments {
                 push_number(&mut bytes, *segment);
+            }
+        }
+        if !self.perhaps.is_empty() {
+            push_number(&mut bytes, self.perhaps.len() as u64);
+            for id in &self.perhaps {
+                push_number(&mut bytes, id.len() as u64);
+                bytes.extend_from_slice(id.as_bytes());
             }
         }
         if let Some(id) = &self.listing_id {
@@ -105,12 +132,13 @@ impl Note {
             address: 0,
             listing_id: None,
             segments: Vec::new(),
+            perhaps: Vec::new(),
         })
     }
 
     fn decode_v1(bytes: &[u8]) -> Option<Self> {
         let (&[version, flags], rest) = bytes.split_first_chunk()?;
-        if version != VERSION || flags & !ALL != 0 {
+        if version != VERSION {
             return None;
         }
         let (address, mut rest) = rest.split_first_chunk()?;
@@ -131,6 +159,15 @@ impl Note {
                 segments.push(take_number(&mut rest)?);
             }
         }
+        let mut perhaps = Vec::new();
+        if flags & HAS_PERHAPS != 0 {
+            for _ in 0..take_number(&mut rest)? {
+                let length = usize::try_from(take_number(&mut rest)?).ok()?;
+                let (id, after) = rest.split_at_checked(length)?;
+                perhaps.push(std::str::from_utf8(id).ok()?.into());
+                rest = after;
+            }
+        }
         let listing_id = if flags & HAS_LISTING_ID != 0 {
             Some(std::str::from_utf8(rest).ok()?.into())
         } else if rest.is_empty() {
@@ -144,6 +181,7 @@ impl Note {
             address: u64::from_le_bytes(*address),
             listing_id,
             segments,
+            perhaps,
         })
     }
 }
@@ -201,10 +239,12 @@ mod tests {
             address: u64,
             listing_id in proptest::option::of("\\PC{1,20}"),
             segments in proptest::collection::vec(any::<u64>(), 0..4),
+            perhaps in proptest::collection::vec("\\PC{0,20}", 0..3),
         ) {
             let opt_out = opt_out
                 .map(|(unsubscribed, first, last)| Fact { unsubscribed, first, last });
-            let note = Note { claim, opt_out, address, listing_id: listing_id.map(Into::into), segments };
+            let perhaps = perhaps.into_iter().map(Into::into).collect();
+            let note = Note { claim, opt_out, address, listing_id: listing_id.map(Into::into), segments, perhaps };
             prop_assert_eq!(Note::decode(&note.encode()), note);
         }
 
@@ -260,6 +300,7 @@ mod tests {
             address: 0x0102_0304_0506_0708,
             listing_id: Some("id".into()),
             segments: Vec::new(),
+            perhaps: Vec::new(),
         };
         assert_eq!(Note::decode(&bytes), note);
         assert_eq!(*note.encode(), bytes);
@@ -273,6 +314,7 @@ mod tests {
             address: 1,
             listing_id: None,
             segments: Vec::new(),
+            perhaps: Vec::new(),
         };
         assert_eq!(note.encode().len(), 10);
     }
@@ -304,6 +346,7 @@ mod tests {
             address: 0,
             listing_id: Some("id".into()),
             segments: vec![5, 300],
+            perhaps: Vec::new(),
         };
         assert_eq!(Note::decode(&bytes), note);
         assert_eq!(*note.encode(), bytes);

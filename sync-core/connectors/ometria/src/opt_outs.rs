@@ -11,8 +11,8 @@ use ometria_client::{
 };
 use serde_json::json;
 use sync_core::{
-    Action, Batch, BatchReader, Change, Cursor, Error, ErrorKind, Key, Keyed, LedgerKey,
-    LedgerView, Mapping, Position, Prepared, Result, Scope, Source,
+    Action, Batch, BatchReader, Change, Cursor, Error, ErrorKind, Key, Keyed, LedgerEntry,
+    LedgerKey, LedgerView, Mapping, Position, Prepared, Result, Scope, Source,
 };
 
 use crate::address::Address;
@@ -232,8 +232,8 @@ impl<Out> Mapping<OmetriaOptOut, Out> for OmetriaOptOutMapping {
         }
     }
 
-    fn announces_new(&self) -> bool {
+    fn meanwhile(&self, _: Option<&LedgerEntry>, _: &LedgerEntry) -> Option<Box<[u8]>> {
         // Nothing is sent.
-        false
+        None
     }
 }

@@ -104,9 +104,9 @@ impl Mapping<Subscriber, RecordDelivery> for RecordMapping {
         }
     }
 
-    fn announces_new(&self) -> bool {
+    fn meanwhile(&self, _: Option<&LedgerEntry>, _: &LedgerEntry) -> Option<Box<[u8]>> {
         // The endpoint knows no removals.
-        false
+        None
     }
 }
 

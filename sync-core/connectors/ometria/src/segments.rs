@@ -45,6 +45,7 @@ mod tests {
             address: 0,
             listing_id: None,
             segments: joined.to_vec(),
+            perhaps: Vec::new(),
         };
         let mut subscriber = Subscriber::new(
             Key::new("k"),

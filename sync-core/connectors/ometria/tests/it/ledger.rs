@@ -72,8 +72,44 @@ impl Ledger {
         }
     }
 
+    /// Prepares a change and lets the sink have it, in a run that is killed before it commits.
+    pub(crate) fn deliver_and_die<In, Out: Clone>(
+        &mut self,
+        mapping: &impl Mapping<In, Out>,
+        change: Change<In>,
+    ) -> Vec<Out> {
+        let prepared = self.prepare(mapping, change);
+        for change in &prepared.on_accept {
+            let known = self.0.get(&change.at).and_then(Option::as_ref);
+            let announced = announced_of(mapping, known, change);
+            self.apply(&[announced]);
+        }
+        match prepared.action {
+            Action::Send(records) => records,
+            other => panic!("nothing sent: {}", matches!(other, Action::Skip)),
+        }
+    }
+
     pub(crate) fn entries(&self) -> usize {
         self.0.values().flatten().count()
+    }
+}
+
+/// What the engine stores before the sink sees the record that makes this change true.
+pub(crate) fn announced_of<In, Out>(
+    mapping: &impl Mapping<In, Out>,
+    known: Option<&LedgerEntry>,
+    change: &LedgerChange,
+) -> LedgerChange {
+    let next = change.entry.as_ref();
+    let meanwhile = next.and_then(|next| mapping.meanwhile(known, next));
+    let note = meanwhile.or_else(|| known.map(|known| known.note.clone()));
+    LedgerChange {
+        at: change.at.clone(),
+        entry: note.map(|note| LedgerEntry {
+            fingerprint: 0,
+            note,
+        }),
     }
 }
 

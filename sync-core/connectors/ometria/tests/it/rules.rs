@@ -1,7 +1,7 @@
 //! What a member's consent becomes, given what the ledger remembers.
 
 use ometria_client::Consent;
-use sync_core::{Change, Prepared};
+use sync_core::{Change, Key, Prepared};
 use sync_ometria::{ConsentSettings, ContactSettings, Delivery, FactsMapping, Notice, Withheld};
 
 use crate::ledger::{Ledger, at, consent, contact, json, mapping, mapping_with, member, one};
@@ -238,4 +238,51 @@ fn a_note_that_cannot_be_read_opts_nobody_in() {
     );
     let out = ledger.deliver(&mapping, Change::Present(member("unsubscribed", 400)));
     assert_eq!(consent(&out), Some(Consent::ForcedOptOut));
+}
+
+/// Opted out at one address, and since then pushed as opted in at another one by a run that was killed.
+fn moved_in_a_killed_run(ledger: &mut Ledger) -> Vec<String> {
+    let mapping = mapping("a");
+    ledger.deliver(&mapping, Change::Present(member("unsubscribed", 100)));
+    let mut moved = member("subscribed", 200);
+    moved.email = "elsewhere@example.com".into();
+    moved.opted_in_at = Some(at(200));
+    moved.add_to_lists = vec![7];
+    let sent = ledger.deliver_and_die(&mapping, Change::Present(moved));
+    sent.iter()
+        .map(|delivery| contact(delivery).id.clone())
+        .collect()
+}
+
+#[test]
+fn a_listing_that_only_a_killed_run_wrote_is_opted_out_when_its_member_is_gone() {
+    let mut ledger = Ledger::default();
+    assert_eq!(moved_in_a_killed_run(&mut ledger), ["k~1"]);
+    let sent = ledger.deliver(&mapping("a"), Change::Removed(Key::new("k")));
+    let ids: Vec<&str> = sent.iter().map(|it| contact(it).id.as_str()).collect();
+    assert_eq!(ids, ["k", "k~1"]);
+    assert_eq!(contact(&sent[1]).consent, Some(Consent::OptOut));
+    assert_eq!(
+        ledger.deliver(&mapping("a"), Change::Removed(Key::new("k"))),
+        []
+    );
+}
+
+#[test]
+fn a_listing_that_only_a_killed_run_wrote_is_left_when_its_member_has_another_one() {
+    let mut ledger = Ledger::default();
+    moved_in_a_killed_run(&mut ledger);
+    let mut back = member("subscribed", 300);
+    back.opted_in_at = Some(at(300));
+    back.remove_from_lists = vec![7];
+    let sent = ledger.deliver(&mapping("a"), Change::Present(back.clone()));
+    let [left, listing] = &sent[..] else {
+        panic!("two listings: {}", sent.len())
+    };
+    assert_eq!(contact(left).id, "k~1");
+    assert_eq!(contact(left).consent, Some(Consent::OptOut));
+    assert_eq!(contact(listing).id, "k");
+    // A segment that the killed run may have joined is left, too.
+    assert_eq!(contact(listing).remove_from_lists, [7]);
+    assert_eq!(ledger.deliver(&mapping("a"), Change::Present(back)), []);
 }

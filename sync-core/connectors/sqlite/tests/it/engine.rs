@@ -42,7 +42,7 @@ impl World {
         let warehouse = SqliteWarehouse::open(self.bench.path(), Arc::new(self.clock.clone()))
             .expect("a warehouse");
         let import = ImportId::new("test");
-        let mapping = JsonMapping::new(import.scope(), Stream::new("test")).announcing_new();
+        let mapping = JsonMapping::new(import.scope(), Stream::new("test"));
         let mut pipeline: Pipeline<TestRecord, _> = Pipeline::builder(
             import,
             Arc::new(self.source.clone()),

@@ -8,6 +8,8 @@ use sync_core::{
 };
 use sync_ometria::Delivery;
 
+use crate::ledger::announced_of;
+
 use super::{AUDIENCES, Kill, Memory, World, apply, look_up, subscriber};
 
 /// A run under way.
@@ -62,6 +64,7 @@ impl World {
         let batches = run.kill.map_or(usize::MAX, |kill| kill.batches);
         for indices in indices.chunks(batch).take(batches) {
             let mut records = Vec::new();
+            let mut announced = Vec::new();
             for &index in indices {
                 let prepared = self.prepare(run, index, &overlay);
                 let own = ImportId::new(AUDIENCES[run.audience]).scope();
@@ -72,6 +75,10 @@ impl World {
                         .filter(|change| change.at.scope != own)
                         .cloned(),
                 );
+                announced.extend(prepared.on_accept.iter().map(|change| {
+                    let known = self.ledger.get(&change.at);
+                    announced_of(&self.contacts[run.audience], known, change)
+                }));
                 let changes = prepared.learned.into_iter().chain(prepared.on_accept);
                 overlay.extend(changes.map(|change| (change.at, change.entry)));
                 match prepared.action {
@@ -92,6 +99,7 @@ impl World {
             }
             self.in_doubt[run.audience] = true;
             apply(&mut self.ledger, std::mem::take(&mut shared));
+            apply(&mut self.ledger, announced);
             for seen in &mut self.seen[first_seen..] {
                 seen.state = Memory::Fact;
             }
