@@ -263,6 +263,29 @@ async fn stored_files_are_copied_once_and_linked_in_their_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn activity_comes_by_batches_when_the_settings_say_so() {
+    let simulated = full().await;
+    let streams = ["--streams", "email_activity"];
+    let by = |settings: &str| {
+        let place = simulated.place();
+        place.write("sync.toml", settings);
+        simulated.mailchimp.reset_stats();
+        place.run(&[SQLITE, &streams].concat()).with_code(0);
+        let stats = simulated.mailchimp.stats();
+        let asked = stats.of("GET /reports/{campaign_id}/email-activity");
+        let held = count(&database(&place), "email_activity");
+        (stats.of("POST /batches"), asked, held)
+    };
+    let pages = by("[streams_reading]\nemail_activity_by = \"pages\"\n");
+    let batches = by("[streams_reading]\nemail_activity_by = \"batches\"\n");
+    let auto = by("[streams_reading]\nbatch_from = 8\n");
+    assert_eq!((pages.0, pages.1), (0, 8));
+    assert!(pages.2 > 0);
+    assert_eq!(batches, (1, 0, pages.2));
+    assert_eq!(auto, batches);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn archives_of_finished_exports_are_kept() {
     let simulated = full().await;
     let client = mailchimp_client::Client::builder(MAILCHIMP_KEY)

@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailchimp_simulator::{AccountSpec, CampaignsSpec, Fault, Rule, When};
-use sync_core::{ErrorKind, Source};
+use sync_core::{
+    ErrorKind, EventMapping, Import, ImportId, JsonRecord, MemorySink, MemorySinkHandle,
+    MemoryStateStore, Outcome, Pipeline, Shutdown, Source, StateStore,
+};
 use sync_mailchimp::catalogue::{
     ActivityBy, CatalogueAccount, StreamSettings, StreamSource, stream,
 };
@@ -185,6 +188,40 @@ async fn a_read_that_dies_while_a_batch_runs_takes_it_up() {
     let stats = api.simulator.stats();
     assert_eq!((stats.of(SENT), stats.of(ACTIVITY)), (1, 0));
     assert_complete(&held, &held_by_pages(&api).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_while_a_batch_runs_leaves_its_id_to_the_next() {
+    let api = account(8, 80);
+    let sink: MemorySinkHandle<JsonRecord> = MemorySink::new().1;
+    let state: Arc<dyn StateStore> = Arc::new(MemoryStateStore::new());
+    let process = || {
+        let definition = stream("email_activity").expect("the catalogue has the stream");
+        Pipeline::builder(
+            ImportId::new("test"),
+            Arc::new(activity(&api)),
+            Arc::new(EventMapping::new(definition.stream())),
+            Box::new(MemorySink::for_handle(&sink)),
+            state.clone(),
+        )
+        .build()
+    };
+    let mut dies = process();
+    let shutdown = Shutdown::never();
+    tokio::select! {
+        run = dies.run(&shutdown) => panic!("{run:?}"),
+        // The batch takes two.
+        () = tokio::time::sleep(Duration::from_secs(60)) => {}
+    }
+    drop(dies);
+    assert!(sink.records().is_empty());
+    let run = process().run(&shutdown).await;
+    assert_eq!(run.outcome, Some(Outcome::Complete), "{run:?}");
+    assert_eq!(api.simulator.stats().of(SENT), 1);
+    assert_eq!(api.simulator.stats().of(ACTIVITY), 0);
+    let pages = held_by_pages(&api).await;
+    assert!(!pages.records.is_empty());
+    assert_eq!(sink.records().len(), pages.records.len());
 }
 
 #[tokio::test(start_paused = true)]
