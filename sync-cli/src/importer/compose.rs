@@ -14,8 +14,8 @@ use sync_core::{
     StateStore, Stream, Turn,
 };
 use sync_mailchimp::catalogue::{
-    self, CatalogueAccount, MembersSource, RemovedAudience, StreamDefinition, StreamRecord,
-    StreamSource,
+    self, ActivityBy, CatalogueAccount, MembersSource, RemovedAudience, StreamDefinition,
+    StreamRecord, StreamSource,
 };
 use sync_mailchimp::{AudienceSettings, AudienceSource, MemberRow, RecentCheck, StatusFilter};
 use sync_ometria::{ContactMapping, FactsMapping, OmetriaSink, RecordMapping, RecordSink};
@@ -212,13 +212,14 @@ impl Composer {
                 self.clock.clone(),
             )));
         }
-        let source = StreamSource::new(
-            account.clone(),
-            definition,
-            self.config.streams_reading.clone(),
-            self.clock.clone(),
-        )?
-        .hooks(self.hooks.clone());
+        let mut reading = self.config.streams_reading.clone();
+        if self.limit.is_some() && reading.email_activity_by == ActivityBy::Auto {
+            // A trial wants a few records soon, not all of them for few calls.
+            reading.email_activity_by = ActivityBy::Pages;
+        }
+        let clock = self.clock.clone();
+        let source = StreamSource::new(account.clone(), definition, reading, clock)?
+            .hooks(self.hooks.clone());
         let copied = self.config.copy_files.as_ref();
         let copied = copied.zip(FilesOf::stream(definition.name));
         let source: Arc<dyn Source<Record = StreamRecord>> = match copied {

@@ -16,14 +16,14 @@ use sync_mailchimp::{Notice, ReadHooks};
 use super::Held;
 use crate::api::Api;
 
-const ACTIVITY: &str = "GET /reports/{campaign_id}/email-activity";
-const SENT: &str = "POST /batches";
-const ASKED: &str = "GET /batches/{batch_id}";
-const FETCHED: &str = "GET /batch-results/{file}";
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const ACTIVITY: &str = "GET /reports/{campaign_id}/email-activity";
+pub(super) const SENT: &str = "POST /batches";
+pub(super) const ASKED: &str = "GET /batches/{batch_id}";
+pub(super) const FETCHED: &str = "GET /batch-results/{file}";
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 /// An account in which a batch takes two minutes.
-fn account(sent: u32, recipients: u32) -> Api {
+pub(super) fn account(sent: u32, recipients: u32) -> Api {
     let api = Api::new(|settings| {
         settings.public_origin = Some("https://results.mailchimp.test".to_owned());
         settings.batch_step = Duration::from_secs(30);
@@ -66,7 +66,7 @@ fn activity_with(api: &Api, settings: StreamSettings, hooks: Arc<dyn ReadHooks>)
 }
 
 /// By batches of ten.
-fn activity(api: &Api) -> StreamSource {
+pub(super) fn activity(api: &Api) -> StreamSource {
     let settings = StreamSettings {
         email_activity_by: ActivityBy::Batches,
         batch_operations: 10,
@@ -83,7 +83,7 @@ fn by_pages(api: &Api) -> StreamSource {
     activity_with(api, settings, Arc::new(()))
 }
 
-async fn held_by_pages(api: &Api) -> Held {
+pub(super) async fn held_by_pages(api: &Api) -> Held {
     let mut held = Held::default();
     held.read(&by_pages(api)).await.expect("reading works");
     held

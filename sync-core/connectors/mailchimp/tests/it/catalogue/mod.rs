@@ -5,6 +5,7 @@ mod faults;
 mod promises;
 mod removed;
 mod runs;
+mod storm;
 mod walk;
 
 use std::collections::BTreeMap;
