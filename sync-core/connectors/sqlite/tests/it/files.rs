@@ -79,7 +79,7 @@ async fn a_damaged_file_is_an_error_that_says_so() {
     bench.warehouse.close().await;
     let mut bytes = fs::read(bench.path()).expect("read");
     let length = bytes.len();
-    bytes[8192..length].fill(0x5a);
+    bytes[16384..length].fill(0x5a);
     fs::write(bench.path(), bytes).expect("write");
 
     let warehouse = SqliteWarehouse::open(bench.path(), clock()).map(|open| open.sink());
