@@ -96,7 +96,7 @@ pub(super) fn shape<'r>(table: &mut Table, records: &[&'r JsonRecord]) -> Shaped
         for &record in records {
             let mut values = Vec::new();
             if !record.removed {
-                values.reserve(table.columns.len());
+                values.resize(table.columns.len(), Value::Null);
                 let mut filling = Filling {
                     table,
                     values: &mut values,
