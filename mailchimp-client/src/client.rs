@@ -202,8 +202,24 @@ impl Client {
         items_key: &'static str,
         query: &Query,
     ) -> Result<RawPage> {
+        self.get_rows_with(path, items_key, query, [], |row, []| row)
+            .await
+    }
+
+    /// [`Client::get_rows`], with each row put through `row` as it is found, together with the text of the values of its
+    /// fields `names`: JSON, or `None` where the row has no such field. That spares looking for them again.
+    ///
+    /// When an error is given back, `row` may have seen rows.
+    pub async fn get_rows_with<R, const N: usize>(
+        &self,
+        path: &Path,
+        items_key: &'static str,
+        query: &Query,
+        names: [&str; N],
+        row: impl FnMut(Bytes, [Option<&str>; N]) -> R,
+    ) -> Result<RawPage<R>> {
         let (operation, answer) = self.read(path, query).await?;
-        json::raw_page(&answer.body, items_key, &operation, answer.meta)
+        json::raw_page(&answer.body, items_key, names, row, &operation, answer.meta)
     }
 
     /// All pages of any collection by `count` and `offset`, to the first short one. `query` must

@@ -53,12 +53,12 @@ impl<T> fmt::Debug for Fetched<T> {
 /// A page of a collection whose rows are left as JSON text.
 ///
 /// Rows are slices of the page's body, without a copy: keeping one row keeps the whole body in
-/// memory. `Debug` shows how many there are.
+/// memory. Where a call takes a function for rows, what that made of them. `Debug` shows how many there are.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
-pub struct RawPage {
+pub struct RawPage<R = Bytes> {
     /// One JSON object each, in the server's order. Rows are valid JSON of any depth.
-    pub rows: Vec<Bytes>,
+    pub rows: Vec<R>,
     /// The server's count of rows that match the filters on all pages. Not reliable on segment
     /// members, and absent when `fields` does not name it.
     pub total_items: Option<u64>,
@@ -69,7 +69,7 @@ pub struct RawPage {
     pub meta: Meta,
 }
 
-impl RawPage {
+impl<R> RawPage<R> {
     /// A member of the envelope beside rows and `total_items`, such as `campaign_id`. `None` when
     /// it is absent or no `T`.
     pub fn envelope<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
@@ -85,7 +85,7 @@ impl RawPage {
     }
 }
 
-impl fmt::Debug for RawPage {
+impl<R> fmt::Debug for RawPage<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawPage")
             .field("rows", &self.rows.len())

@@ -1,11 +1,12 @@
 //! From bytes to values, with the place of a fault and without quoting what stands there.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use bytes::Bytes;
-use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
+use json_scan::{Broken, Scanner, Token};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::error::{DecodeError, DecodeProblem, Error, Operation, Result};
@@ -41,16 +42,19 @@ pub(crate) fn decode_row<T: DeserializeOwned>(
     })
 }
 
-/// Reads a collection's envelope and cuts the body into rows, without copying them.
+/// Reads a collection's envelope and cuts the body into rows, without copying them. Each row goes through `row` together with
+/// the text of the values of its fields `names`.
 ///
-/// Nothing inside a row is looked at but its first byte and what it takes to find its end; the
-/// scan for that end does not recurse, so deep nesting cannot overflow the stack.
-pub(crate) fn raw_page(
+/// Rows are checked to be valid JSON objects, and not recursively, so deep nesting cannot overflow the stack. What `row` made
+/// of the rows is given back only if all of the body is in order.
+pub(crate) fn raw_page<R, const N: usize>(
     body: &Bytes,
     items_key: &'static str,
+    names: [&str; N],
+    mut row: impl FnMut(Bytes, [Option<&str>; N]) -> R,
     operation: &Operation,
     meta: Meta,
-) -> Result<RawPage> {
+) -> Result<RawPage<R>> {
     let fail = |problem, path: String| {
         let request_id = meta.request_id.clone();
         let operation = operation.clone();
@@ -61,30 +65,32 @@ pub(crate) fn raw_page(
             request_id,
         })))
     };
-    // One check for the whole body; `serde_json` would otherwise check every row by itself.
+    // One check for the whole body.
     let Ok(text) = std::str::from_utf8(body) else {
         return fail(DecodeProblem::Syntax, "$".to_owned());
     };
-    let mut source = serde_json::Deserializer::from_str(text);
-    let envelope = EnvelopeSeed { items_key }
-        .deserialize(&mut source)
-        .and_then(|envelope| source.end().map(|()| envelope))
-        .map_err(|error| fault(&error, body, "", operation, &meta))?;
-    let Some(raw_rows) = envelope.rows else {
-        return fail(DecodeProblem::MissingItems, items_key.to_owned());
+    let taken = envelope(text, items_key, names, |text, values| {
+        row(body.slice_ref(text.as_bytes()), values)
+    });
+    let Ok(envelope) = taken else {
+        // Where it is broken, a parser knows that keeps account of it.
+        return match serde_json::from_str::<IgnoredAny>(text) {
+            Err(error) => Err(fault(&error, body, "", operation, &meta)),
+            Ok(_) => fail(DecodeProblem::Shape, "$".to_owned()),
+        };
     };
-    let mut rows = Vec::with_capacity(raw_rows.len());
-    for (index, row) in raw_rows.into_iter().enumerate() {
-        let row = row.get().as_bytes();
-        if row.first() != Some(&b'{') {
+    let rows = match envelope.rows {
+        Rows::These(rows) => rows,
+        Rows::Absent => return fail(DecodeProblem::MissingItems, items_key.to_owned()),
+        Rows::NoArray => return fail(DecodeProblem::Shape, items_key.to_owned()),
+        Rows::NoObject(index) => {
             return fail(DecodeProblem::Shape, format!("{items_key}[{index}]"));
         }
-        rows.push(body.slice_ref(row));
-    }
+    };
     let extra = envelope
         .extra
         .into_iter()
-        .map(|(name, value)| (name, body.slice_ref(value.get().as_bytes())))
+        .map(|(name, value)| (name.into_owned(), body.slice_ref(value.as_bytes())))
         .collect();
     Ok(RawPage {
         rows,
@@ -106,53 +112,95 @@ pub(crate) fn envelope_extra(page: &RawPage, operation: &Operation) -> Result<Ma
         .collect()
 }
 
-struct Envelope<'a> {
-    rows: Option<Vec<&'a RawValue>>,
+struct Envelope<'a, R> {
+    rows: Rows<R>,
     total_items: Option<u64>,
-    extra: Vec<(String, &'a RawValue)>,
+    extra: Vec<(Cow<'a, str>, &'a str)>,
 }
 
-/// The key of the items differs between collections, which derived code cannot express.
-struct EnvelopeSeed {
-    items_key: &'static str,
+enum Rows<R> {
+    These(Vec<R>),
+    Absent,
+    NoArray,
+    /// The place of the first row that is none.
+    NoObject(usize),
 }
 
-impl<'de> DeserializeSeed<'de> for EnvelopeSeed {
-    type Value = Envelope<'de>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(
-        self,
-        source: D,
-    ) -> Result<Envelope<'de>, D::Error> {
-        source.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for EnvelopeSeed {
-    type Value = Envelope<'de>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a collection")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
-        let mut envelope = Envelope {
-            rows: None,
-            total_items: None,
-            extra: Vec::new(),
-        };
-        while let Some(key) = map.next_key::<String>()? {
-            if key == self.items_key {
-                envelope.rows = map.next_value()?;
-            } else if key == "total_items" {
-                let total: &RawValue = map.next_value()?;
-                envelope.total_items = serde_json::from_str(total.get()).ok();
+/// Takes a whole body. Of a name that is there twice, the last holds.
+fn envelope<'a, R, const N: usize>(
+    text: &'a str,
+    items_key: &str,
+    names: [&str; N],
+    mut row: impl FnMut(&'a str, [Option<&'a str>; N]) -> R,
+) -> Result<Envelope<'a, R>, Broken> {
+    let mut envelope = Envelope {
+        rows: Rows::Absent,
+        total_items: None,
+        extra: Vec::new(),
+    };
+    let mut body = Scanner::new(text);
+    let mut next = if body.take(b'{') {
+        !body.take(b'}')
+    } else {
+        return Err(Broken);
+    };
+    while next {
+        let name = json_scan::text(body.name()?).ok_or(Broken)?;
+        if name == items_key {
+            envelope.rows = rows(&mut body, names, &mut row)?;
+        } else {
+            body.peek();
+            let start = body.position();
+            body.value()?;
+            let value = body.since(start);
+            if name == "total_items" {
+                envelope.total_items = value.parse().ok();
             } else {
-                envelope.extra.push((key, map.next_value()?));
+                envelope.extra.push((name, value));
             }
         }
-        Ok(envelope)
+        next = body.take(b',');
+        if !next && !body.take(b'}') {
+            return Err(Broken);
+        }
     }
+    if body.ended() {
+        Ok(envelope)
+    } else {
+        Err(Broken)
+    }
+}
+
+fn rows<'a, R, const N: usize>(
+    body: &mut Scanner<'a>,
+    names: [&str; N],
+    row: &mut impl FnMut(&'a str, [Option<&'a str>; N]) -> R,
+) -> Result<Rows<R>, Broken> {
+    if !body.take(b'[') {
+        return Ok(match body.value()? {
+            Token::Null => Rows::Absent,
+            _ => Rows::NoArray,
+        });
+    }
+    let mut rows = Vec::new();
+    let mut no_object = None;
+    let mut next = !body.take(b']');
+    while next {
+        if body.peek() == b'{' {
+            let start = body.position();
+            let mut values = [None; N];
+            body.object(names, &mut values)?;
+            rows.push(row(body.since(start), values));
+        } else {
+            body.value()?;
+            no_object.get_or_insert(rows.len());
+        }
+        next = body.take(b',');
+        if !next && !body.take(b']') {
+            return Err(Broken);
+        }
+    }
+    Ok(no_object.map_or(Rows::These(rows), Rows::NoObject))
 }
 
 fn fault(

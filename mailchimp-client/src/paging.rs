@@ -53,7 +53,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    fn into_query(self) -> Query {
+    pub(crate) fn into_query(self) -> Query {
         let mut query = self.filters;
         query.number("count", self.count);
         query.number("offset", self.offset);
@@ -120,7 +120,14 @@ impl Collection {
 
     async fn fetch<T: DeserializeOwned>(&self, query: &Query) -> Result<Fetched<Page<T>>> {
         let (operation, answer) = self.client.read(&self.path, query).await?;
-        let page = json::raw_page(&answer.body, self.items_key, &operation, answer.meta)?;
+        let page = json::raw_page(
+            &answer.body,
+            self.items_key,
+            [],
+            |row, []| row,
+            &operation,
+            answer.meta,
+        )?;
         let page_of_items = Page {
             items: self.items(&page, &operation)?,
             total_items: page.total_items,

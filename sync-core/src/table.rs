@@ -17,7 +17,6 @@
 //! Beside these columns a sink keeps [`KEY`], [`RAW`], [`SYNCED_AT`] and [`DELETED_AT`]. Fields never have such names: a name
 //! that is made from a path does not begin with an underscore.
 
-mod json;
 mod name;
 mod shape;
 mod text;

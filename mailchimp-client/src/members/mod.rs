@@ -109,6 +109,25 @@ impl Members {
         self.collection()?.rows(request.selection()?).await
     }
 
+    /// One page of members, left as JSON, with each put through `row` together with the text of the values of its fields
+    /// `names`; see [`Client::get_rows_with`].
+    pub async fn list_raw_with<R, const N: usize>(
+        &self,
+        request: &ListMembers,
+        names: [&str; N],
+        row: impl FnMut(Bytes, [Option<&str>; N]) -> R,
+    ) -> Result<RawPage<R>> {
+        let Collection {
+            client,
+            path,
+            items_key,
+        } = self.collection()?;
+        let query = request.selection()?.into_query();
+        client
+            .get_rows_with(&path, items_key, &query, names, row)
+            .await
+    }
+
     /// All members that match, page after page by offset.
     ///
     /// The audience may change meanwhile: such a walk can miss members and see others twice.

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::json::{Broken, Scanner, Token};
+use json_scan::{Broken, Scanner, Token};
+
 use super::name::column_name;
 use super::text;
 use super::value::{Seen, Value};

@@ -29,7 +29,6 @@ mod cursor;
 mod error;
 mod member;
 mod notice;
-mod own_fields;
 mod page;
 mod plan;
 mod reader;

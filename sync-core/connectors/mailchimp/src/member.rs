@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde::de::IgnoredAny;
 use sync_core::{AsJson, Key, Keyed};
-
-use crate::own_fields::{self, text};
 
 /// A member as it was when its row was read.
 ///
@@ -29,10 +26,8 @@ impl MemberRow {
     ///
     /// Only identity, `last_changed` and `status` are looked at, and each may be missing or of another type.
     pub fn from_json(list_id: &Arc<str>, raw: Bytes) -> Option<Self> {
-        // Sinks give the text away as it is, and values that are not looked at are not checked by the parser.
-        std::str::from_utf8(&raw).ok()?;
-        serde_json::from_slice::<IgnoredAny>(&raw).ok()?;
-        let identity = Identity::of(&raw)?;
+        let text = std::str::from_utf8(&raw).ok()?;
+        let identity = Identity::of(json_scan::fields(text, Identity::FIELDS)?);
         let archived = identity.archived;
         Self::new(list_id, identity, archived, raw)
     }
@@ -131,18 +126,20 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Of a row that is valid JSON; `None` if it is no object.
-    pub(crate) fn of(raw: &[u8]) -> Option<Self> {
-        let names = ["contact_id", "id", "last_changed", "status"];
-        let values = own_fields::values(raw, names)?;
-        let [contact_id, id, last_changed, status] = values.map(|value| value.and_then(text));
+    /// Where it is found in a row.
+    pub(crate) const FIELDS: [&str; 4] = ["contact_id", "id", "last_changed", "status"];
+
+    /// From the JSON text of the values of [`Identity::FIELDS`].
+    pub(crate) fn of(values: [Option<&str>; Self::FIELDS.len()]) -> Self {
+        let texts = values.map(|value| json_scan::text(value?).filter(|text| !text.is_empty()));
+        let [contact_id, id, last_changed, status] = texts;
         let key = contact_id.as_deref().or(id.as_deref()).map(Key::new);
-        Some(Self {
+        Self {
             key,
             id: id.map(|id| Box::from(&*id)),
             last_changed: last_changed.as_deref().and_then(whole_second),
             archived: status.as_deref() == Some("archived"),
-        })
+        }
     }
 }
 

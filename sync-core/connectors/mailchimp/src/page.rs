@@ -13,12 +13,8 @@ use crate::plan::{Request, Row, Sweep};
 /// What a reader makes of a row.
 pub(crate) trait Item: Sized + Send + 'static {
     /// `None` if the row has no key.
-    fn from_row(
-        list_id: &Arc<str>,
-        identity: Identity,
-        archived: bool,
-        raw: &Bytes,
-    ) -> Option<Self>;
+    fn from_row(list_id: &Arc<str>, identity: Identity, archived: bool, raw: Bytes)
+    -> Option<Self>;
 }
 
 impl Item for Change<MemberRow> {
@@ -26,14 +22,14 @@ impl Item for Change<MemberRow> {
         list_id: &Arc<str>,
         identity: Identity,
         archived: bool,
-        raw: &Bytes,
+        raw: Bytes,
     ) -> Option<Self> {
-        MemberRow::new(list_id, identity, archived, raw.clone()).map(Change::Present)
+        MemberRow::new(list_id, identity, archived, raw).map(Change::Present)
     }
 }
 
 impl Item for Key {
-    fn from_row(_: &Arc<str>, identity: Identity, _: bool, _: &Bytes) -> Option<Self> {
+    fn from_row(_: &Arc<str>, identity: Identity, _: bool, _: Bytes) -> Option<Self> {
         identity.key
     }
 }
@@ -83,63 +79,89 @@ pub(crate) async fn fetch<T: Item>(
         sort_dir: Some(SortDir::Ascending),
         ..ListMembers::default()
     };
+    let mut reading = Reading::new(list_id, request.sweep);
     let page = client
-        .list(&*list_id)
+        .list(&*reading.list_id.clone())
         .members()
-        .list_raw(&query)
+        .list_raw_with(&query, Identity::FIELDS, |raw, values| {
+            reading.take(raw, values);
+        })
         .await
         .map_err(NoPage::Failed)?;
-    read(&list_id, request.sweep, &page.rows, page.total_items).ok_or(NoPage::Timeless)
+    reading.page(page.total_items).ok_or(NoPage::Timeless)
 }
 
-/// `None` if no row says when it changed.
-fn read<T: Item>(
-    list_id: &Arc<str>,
-    sweep: Sweep,
-    raw: &[Bytes],
-    total: Option<u64>,
-) -> Option<Page<T>> {
-    let archived = sweep == Sweep::Archived;
-    let mut rows = Vec::with_capacity(raw.len());
-    let mut items = Vec::with_capacity(raw.len());
-    // Rows that do not say when they changed stand between others that do: they are sorted.
-    let mut at = None;
-    let mut leading = 0;
-    for raw in raw {
-        let identity = Identity::of(raw);
-        let key = identity.as_ref().and_then(|identity| identity.key.as_ref());
-        let id = fingerprint(key.map_or(raw, |key| key.as_str().as_bytes()));
-        at = identity
+/// A page being put together.
+struct Reading<T> {
+    list_id: Arc<str>,
+    archived: bool,
+    rows: Vec<Row>,
+    items: Vec<Option<T>>,
+    /// Rows that do not say when they changed stand between others that do: they are sorted.
+    at: Option<i64>,
+    /// How many of them come first.
+    leading: usize,
+}
+
+impl<T: Item> Reading<T> {
+    fn new(list_id: Arc<str>, sweep: Sweep) -> Self {
+        Self {
+            list_id,
+            archived: sweep == Sweep::Archived,
+            rows: Vec::new(),
+            items: Vec::new(),
+            at: None,
+            leading: 0,
+        }
+    }
+
+    fn take(&mut self, raw: Bytes, values: [Option<&str>; Identity::FIELDS.len()]) {
+        let identity = Identity::of(values);
+        let id = identity
+            .key
             .as_ref()
-            .and_then(|identity| identity.last_changed)
-            .map(|at| at.timestamp())
-            .or(at);
-        leading += usize::from(at.is_none());
-        rows.push(Row {
+            .map_or(&raw[..], |key| key.as_str().as_bytes());
+        let id = fingerprint(id);
+        let changed = identity.last_changed.map(|at| at.timestamp());
+        self.at = changed.or(self.at);
+        self.leading += usize::from(self.at.is_none());
+        self.rows.push(Row {
             id,
-            at: at.unwrap_or_default(),
+            at: self.at.unwrap_or_default(),
         });
-        items.push(identity.and_then(|identity| T::from_row(list_id, identity, archived, raw)));
+        let item = T::from_row(&self.list_id, identity, self.archived, raw);
+        self.items.push(item);
     }
-    let first = rows.get(leading).map(|row| row.at);
-    match first {
-        Some(first) => rows[..leading].iter_mut().for_each(|row| row.at = first),
-        None if leading > 0 => return None,
-        None => {}
+
+    /// `None` if no row says when it changed.
+    fn page(mut self, total: Option<u64>) -> Option<Page<T>> {
+        let first = self.rows.get(self.leading).map(|row| row.at);
+        match first {
+            Some(first) => self.rows[..self.leading]
+                .iter_mut()
+                .for_each(|row| row.at = first),
+            None if self.leading > 0 => return None,
+            None => {}
+        }
+        Some(Page {
+            rows: self.rows,
+            items: self.items,
+            total,
+        })
     }
-    Some(Page { rows, items, total })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn page(rows: &[&str]) -> Option<Page<Key>> {
-        let raw: Vec<Bytes> = rows
-            .iter()
-            .map(|row| row.as_bytes().to_vec().into())
-            .collect();
-        read(&Arc::from("a1"), Sweep::Listed, &raw, None)
+    fn page(rows: &[&'static str]) -> Option<Page<Key>> {
+        let mut reading = Reading::new(Arc::from("a1"), Sweep::Listed);
+        for row in rows {
+            let values = json_scan::fields(row, Identity::FIELDS).expect("an object");
+            reading.take(Bytes::from_static(row.as_bytes()), values);
+        }
+        reading.page(None)
     }
 
     #[test]
