@@ -31,6 +31,19 @@ impl From<Key> for String {
 /// valid UTF-8.
 const HEX_TAG: u8 = 0xff;
 
+const NO_DIGIT: u8 = 0xff;
+
+/// The value of each byte as a lower-case hex digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
+
 impl Key {
     /// A key from the source's id.
     pub fn new(id: impl Into<Arc<str>>) -> Self {
@@ -46,23 +59,21 @@ impl Key {
     /// itself otherwise. Equal keys have equal bytes.
     pub fn to_compact(&self) -> Vec<u8> {
         let text = self.0.as_bytes();
-        if text.len() != 32 {
+        let Ok(digits) = <&[u8; 32]>::try_from(text) else {
             return text.to_vec();
-        }
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
         };
-        let mut compact = Vec::with_capacity(17);
-        compact.push(HEX_TAG);
-        for pair in text.chunks_exact(2) {
-            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
-                return text.to_vec();
-            };
-            compact.push(high << 4 | low);
+        let mut compact = [HEX_TAG; 17];
+        let mut worst = 0;
+        for (byte, pair) in compact[1..].iter_mut().zip(digits.as_chunks().0) {
+            let [high, low] = pair.map(|digit| DIGITS[usize::from(digit)]);
+            worst |= high | low;
+            *byte = high << 4 | low;
         }
-        compact
+        if worst == NO_DIGIT {
+            text.to_vec()
+        } else {
+            compact.to_vec()
+        }
     }
 
     /// The key that [`Key::to_compact`] gave these bytes for; `None` if none did.
