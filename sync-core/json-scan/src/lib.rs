@@ -93,14 +93,18 @@ impl<'r> Scanner<'r> {
     /// # Errors
     /// When no name comes.
     pub fn name(&mut self) -> Result<&'r str, Broken> {
+        self.name_and_whether_escaped().map(|(name, _)| name)
+    }
+
+    fn name_and_whether_escaped(&mut self) -> Result<(&'r str, bool), Broken> {
         if self.peek() != b'"' {
             return Err(Broken);
         }
         let start = self.at;
-        self.string()?;
-        let name = &self.text[start..self.at];
+        let escaped = self.string()?;
+        let name = self.since(start);
         if self.take(b':') {
-            Ok(name)
+            Ok((name, escaped))
         } else {
             Err(Broken)
         }
@@ -132,8 +136,16 @@ impl<'r> Scanner<'r> {
             return Ok(());
         }
         loop {
-            let name = self.name()?;
-            let wanted = names.iter().position(|wanted| is_name(name, wanted));
+            let (name, escaped) = self.name_and_whether_escaped()?;
+            let wanted = if escaped {
+                let name = text(name);
+                names
+                    .iter()
+                    .position(|wanted| name.as_deref() == Some(wanted))
+            } else {
+                let name = name.get(1..name.len() - 1).unwrap_or_default();
+                names.iter().position(|wanted| name == *wanted)
+            };
             self.peek();
             let start = self.at;
             self.value()?;
@@ -326,16 +338,6 @@ pub fn text(written: &str) -> Option<Cow<'_, str>> {
     } else {
         Some(Cow::Borrowed(inside))
     }
-}
-
-/// Whether a name, written with its quotes, is this one.
-pub fn is_name(written: &str, name: &str) -> bool {
-    let same = |inside: &str| inside == name;
-    let plain = written
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    plain.is_some_and(same)
-        || written.contains('\\') && text(written).is_some_and(|name| same(&name))
 }
 
 /// The place of the next quote, backslash or control character, or the end.
