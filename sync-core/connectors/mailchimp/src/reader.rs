@@ -66,6 +66,8 @@ struct Bound {
     at: i64,
     /// Whether it is certain to be past at the server.
     trusted: bool,
+    /// What is past by every clock there is. A member may be stamped later, and others may still change before that.
+    past: i64,
 }
 
 /// A read under way.
@@ -257,7 +259,7 @@ impl<T: Item> Run<T> {
                 From::Progress(progress) => Some(progress.until),
             };
             self.newest
-                .map(|newest| newest - lag)
+                .map(|newest| newest.min(self.bound.past) - lag)
                 .max(before)
                 .map(|at| at.min(self.bound.at))
         };
@@ -281,13 +283,15 @@ pub(crate) fn fewer_rows_may_help(error: &mailchimp_client::Error) -> bool {
 }
 
 impl Task {
-    /// The server's time less the safety lag. If that is in doubt, the newest change that shows: the server's clock cannot
-    /// be behind it, so the range is closed all the same. Then the run is complete only as far as it has seen members.
+    /// The server's time, or ours if that is behind, less the safety lag. If they are too far apart, the newest change that
+    /// shows, so that everything is read. Then the run is complete only as far as it has seen members, and no further than
+    /// the clock that is behind.
     async fn bound(&self) -> Result<Bound> {
         if let Some(until) = self.settings.until {
             return Ok(Bound {
                 at: until.timestamp(),
                 trusted: true,
+                past: until.timestamp(),
             });
         }
         let server = match self.server_time {
@@ -301,16 +305,20 @@ impl Task {
             self.hooks.on_notice(&self.list_id, &notice);
         }
         let lag = i64::from(self.settings.safety_lag_seconds);
-        if let Some(time) = trusted {
+        // Of two clocks that agree well enough, the one behind costs a few seconds, and the one ahead might cost members.
+        let past = server.map_or(local, |server| server.min(local)).timestamp();
+        if trusted.is_some() {
             return Ok(Bound {
-                at: time.timestamp() - lag,
+                at: past - lag,
                 trusted: true,
+                past,
             });
         }
         let newest = self.newest_change().await?;
         Ok(Bound {
-            at: newest.unwrap_or(local).timestamp(),
+            at: newest.map_or(past, |newest| newest.timestamp()),
             trusted: false,
+            past,
         })
     }
 

@@ -127,6 +127,11 @@ impl Delivered {
         self.cursor = batch.resume.or(self.cursor.take());
     }
 
+    /// Up to when the source vouches for what it gave.
+    pub(crate) fn complete_until(&self) -> Option<DateTime<Utc>> {
+        self.cursor.as_ref()?.complete_until
+    }
+
     pub(crate) fn position(&self) -> Position {
         self.cursor
             .clone()

@@ -200,10 +200,11 @@ impl ReadHooks for Notices {
 #[tokio::test(start_paused = true)]
 async fn a_server_whose_clock_is_in_doubt_is_read_to_the_end_and_trusted_only_as_far_as_seen() {
     let hour = TimeDelta::hours(1);
-    for date in [
-        DateHeader::Missing,
-        DateHeader::Skewed(hour),
-        DateHeader::Skewed(-hour),
+    let none = TimeDelta::zero();
+    for (date, behind) in [
+        (DateHeader::Missing, none),
+        (DateHeader::Skewed(hour), none),
+        (DateHeader::Skewed(-hour), hour),
     ] {
         let api = Api::new(|settings| settings.date_header = date);
         let audience = api.simulator.add_audience(spec(Spread::OneSecond(noon())));
@@ -220,11 +221,9 @@ async fn a_server_whose_clock_is_in_doubt_is_read_to_the_end_and_trusted_only_as
         delivered.read(&source).await;
         delivered.assert_same(&audience);
         let newest = audience.members()[3].last_changed;
-        let complete = delivered
-            .cursor
-            .as_ref()
-            .and_then(|cursor| cursor.complete_until);
-        assert_eq!(complete, Some(newest - TimeDelta::seconds(2)), "{date:?}");
+        let seen = newest.min(noon() + TimeDelta::seconds(120) - behind);
+        let complete = delivered.complete_until();
+        assert_eq!(complete, Some(seen - TimeDelta::seconds(2)), "{date:?}");
         let notices = notices.0.lock().expect("no panic").clone();
         assert!(
             matches!(notices[..], [Notice::ServerTimeDistrusted { .. }]),
@@ -236,6 +235,42 @@ async fn a_server_whose_clock_is_in_doubt_is_read_to_the_end_and_trusted_only_as
             .expect("a member");
         tokio::time::advance(Duration::from_secs(60)).await;
         delivered.read(&source).await;
+        delivered.assert_same(&audience);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stamp_in_the_future_hides_no_change_that_comes_before_it() {
+    for date in [
+        DateHeader::Right,
+        DateHeader::Missing,
+        DateHeader::Skewed(TimeDelta::hours(1)),
+    ] {
+        let api = Api::new(|settings| settings.date_header = date);
+        let audience = api.simulator.add_audience(spec(Spread::OneSecond(noon())));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let ahead = audience.at(noon() + TimeDelta::minutes(30));
+        ahead
+            .unsubscribe(&audience.members()[3].id)
+            .expect("a member");
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let source = api.source(AudienceSettings {
+            lookback_seconds: 0,
+            ..AudienceSettings::default()
+        });
+        let mut delivered = Delivered::default();
+        delivered.read(&source).await;
+        let now = noon() + TimeDelta::seconds(120);
+        assert!(delivered.complete_until() <= Some(now), "{date:?}");
+
+        tokio::time::advance(Duration::from_secs(60)).await;
+        audience
+            .unsubscribe(&audience.members()[9].id)
+            .expect("a member");
+        for _ in 0..2 {
+            tokio::time::advance(Duration::from_secs(3600)).await;
+            delivered.read(&source).await;
+        }
         delivered.assert_same(&audience);
     }
 }
