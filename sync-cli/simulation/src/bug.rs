@@ -40,11 +40,19 @@ pub enum Bug {
     OptOutsNotShared,
     /// Audiences share their opt-outs, but one opts people in before the other was asked.
     OptOutsLate,
+    /// The server's `Date` is believed, whatever our own clock says.
+    DateBelieved,
+    /// Reading ends when as many rows came as the server counts.
+    TotalBelieved,
+    /// The next run begins at the newest change that was seen.
+    NewestBelieved,
+    /// A checkpoint and the rejected records that it passes are stored one after the other.
+    CommitInTwo,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::OffsetPaging,
         Self::CommitBeforeFlush,
         Self::NoLookBack,
@@ -54,6 +62,10 @@ impl Bug {
         Self::ConnectionsNotShared,
         Self::OptOutsNotShared,
         Self::OptOutsLate,
+        Self::DateBelieved,
+        Self::TotalBelieved,
+        Self::NewestBelieved,
+        Self::CommitInTwo,
     ];
 
     /// Its name on the command line.
@@ -68,6 +80,10 @@ impl Bug {
             Self::ConnectionsNotShared => "connections-not-shared",
             Self::OptOutsNotShared => "opt-outs-not-shared",
             Self::OptOutsLate => "opt-outs-late",
+            Self::DateBelieved => "date-believed",
+            Self::TotalBelieved => "total-believed",
+            Self::NewestBelieved => "newest-believed",
+            Self::CommitInTwo => "commit-in-two",
         }
     }
 }
@@ -116,16 +132,28 @@ impl<S: Source<Record = MemberRow>> Source for BuggySource<S> {
     }
 
     fn read(&self, from: Position) -> Result<Box<dyn BatchReader<Change<MemberRow>>>> {
-        if self.bug == Bug::OffsetPaging {
+        let walks = matches!(
+            self.bug,
+            Bug::OffsetPaging | Bug::DateBelieved | Bug::TotalBelieved | Bug::NewestBelieved
+        );
+        if walks {
             let lookback = TimeDelta::seconds(i64::from(self.lookback_seconds));
+            // In one page nobody moves.
+            let page = match self.bug {
+                Bug::DateBelieved | Bug::NewestBelieved => 1000,
+                _ => self.page,
+            };
             return Ok(Box::new(OffsetReader {
+                bug: self.bug,
                 client: self.client.clone(),
                 list_id: self.list_id.clone(),
-                page: self.page,
+                page,
                 since: from.complete_until().map(|until| until - lookback),
                 until: None,
+                newest: None,
                 archived: false,
                 offset: 0,
+                is_last: false,
                 over: false,
             }));
         }
@@ -176,13 +204,16 @@ impl BatchReader<Change<MemberRow>> for BuggyReader {
 
 /// The walk that everybody writes first.
 struct OffsetReader {
+    bug: Bug,
     client: Client,
     list_id: Arc<str>,
     page: u32,
     since: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
+    newest: Option<DateTime<Utc>>,
     archived: bool,
     offset: u64,
+    is_last: bool,
     over: bool,
 }
 
@@ -201,7 +232,7 @@ impl OffsetReader {
         if let Some(since) = self.since {
             query = query.with("since_last_changed", time(since));
         }
-        if let Some(until) = self.until {
+        if let Some(until) = self.until.filter(|_| self.bug != Bug::NewestBelieved) {
             query = query.with("before_last_changed", time(until));
         }
         if self.archived {
@@ -212,6 +243,9 @@ impl OffsetReader {
             .get_rows(&path, "members", &query)
             .await
             .map_err(failed)?;
+        let reached = self.offset + answer.rows.len() as u64;
+        let is_all = self.bug == Bug::TotalBelieved && answer.total_items <= Some(reached);
+        self.is_last = is_all || answer.rows.len() < self.page as usize;
         let behind = TimeDelta::seconds(2);
         self.until = self
             .until
@@ -234,15 +268,24 @@ impl BatchReader<Change<MemberRow>> for OffsetReader {
         }
         let items = self.page().await?;
         self.offset += u64::from(self.page);
-        if items.len() >= self.page as usize {
+        for change in &items {
+            if let Change::Present(row) = change {
+                self.newest = self.newest.max(row.last_changed());
+            }
+        }
+        if !self.is_last {
             return Ok(Some(Batch::of(items)));
         }
         self.over = self.archived;
         self.archived = true;
         self.offset = 0;
+        let complete_until = match self.bug {
+            Bug::NewestBelieved => self.newest.max(self.since),
+            _ => self.until,
+        };
         let resume = self.over.then(|| Cursor {
             state: serde_json::Value::Null,
-            complete_until: self.until,
+            complete_until,
         });
         Ok(Some(Batch {
             resume,

@@ -14,6 +14,7 @@ use sync_core::{
     RejectedRecord, Reset, Result, Revision, RunRecord, Scope, StateStore, Stored,
 };
 
+use crate::bug::Bug;
 use crate::mortal::{Death, Switch};
 use crate::oracle;
 use crate::world::{World, lock};
@@ -31,6 +32,7 @@ pub(crate) struct Guard {
     calls: AtomicU64,
     rng: Mutex<Rng>,
     afterwards: Mutex<HashMap<ImportId, Afterwards>>,
+    bug: Option<Bug>,
 }
 
 enum Failure {
@@ -57,7 +59,13 @@ impl Guard {
             calls: AtomicU64::new(0),
             rng: Mutex::new(rng),
             afterwards: Mutex::default(),
+            bug: None,
         }
+    }
+
+    /// With a bug built in.
+    pub(crate) fn with(self, bug: Option<Bug>) -> Self {
+        Self { bug, ..self }
     }
 
     pub(crate) fn afterwards(&self, import: ImportId, act: Afterwards) {
@@ -91,6 +99,24 @@ impl Guard {
             self.switch.throw_and_end().await;
         }
         if failure.is_some() { failed() } else { result }
+    }
+
+    async fn commit_or_bug(
+        &self,
+        import: &ImportId,
+        expected: Option<Revision>,
+        mut commit: Commit,
+    ) -> Result<Revision> {
+        if self.bug != Some(Bug::CommitInTwo) || commit.rejected.is_empty() {
+            return self.inner.commit(import, expected, commit).await;
+        }
+        let later = Commit {
+            checkpoint: commit.checkpoint.clone(),
+            rejected: std::mem::take(&mut commit.rejected),
+            ..Commit::default()
+        };
+        let revision = self.inner.commit(import, expected, commit).await?;
+        self.inner.commit(import, Some(revision), later).await
     }
 
     /// Compares what a commit says with what the sink has.
@@ -140,7 +166,7 @@ impl StateStore for Guard {
             .collect();
         let revision = self
             .call(async {
-                let revision = self.inner.commit(import, expected, commit).await?;
+                let revision = self.commit_or_bug(import, expected, commit).await?;
                 if let Some(&index) = self.imports.get(import) {
                     for key in accepted {
                         self.world

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, SubsecRound, Utc};
 use sync_core::Key;
 
+use crate::scenario::SinkKind;
 use crate::world::{Kind, World};
 
 pub(crate) use self::consent::nobody_was_opted_in_again;
@@ -31,6 +32,10 @@ pub(crate) fn after_commit(
     let Some(plan) = world.scenario.imports.get(import) else {
         return;
     };
+    // What waits has been taken, and shows later.
+    if plan.sink == SinkKind::Contacts && world.ometria.waiting() > 0 {
+        return;
+    }
     let people = world.people();
     for person in people.audiences[plan.audience].values() {
         let covered =

@@ -1,6 +1,7 @@
 //! The people in the audiences: what they do, and a record of it that owes nothing to the programs under test.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use fastrand::Rng;
@@ -49,6 +50,10 @@ pub(crate) struct OptIn {
 pub(crate) struct People {
     rng: Rng,
     left: u32,
+    /// How far in the future some changes are stamped.
+    ahead: Duration,
+    /// The latest stamp of a change.
+    pub(crate) latest: DateTime<Utc>,
     handles: Vec<AudienceHandle>,
     pub(crate) audiences: Vec<HashMap<String, Person>>,
     /// Contact ids in the order they came, so that a draw does not depend on a map's order.
@@ -65,10 +70,17 @@ pub(crate) struct People {
 const CROWD: u32 = 60;
 
 impl People {
-    pub(crate) fn new(rng: Rng, changes: u32, handles: Vec<AudienceHandle>) -> Self {
+    pub(crate) fn new(
+        rng: Rng,
+        changes: u32,
+        ahead: Duration,
+        handles: Vec<AudienceHandle>,
+    ) -> Self {
         let mut people = Self {
             rng,
             left: changes,
+            ahead,
+            latest: DateTime::UNIX_EPOCH,
             audiences: vec![HashMap::new(); handles.len()],
             order: vec![Vec::new(); handles.len()],
             handles,
@@ -115,6 +127,7 @@ impl People {
         };
         let contact = before.contact.clone();
         let mut after = before.clone();
+        let mut stamp = now;
         let done = match drawn {
             17..30 => self.set_status(&handle, &mut after, Status::Unsubscribed),
             30..42 => self.set_status(&handle, &mut after, Status::Subscribed),
@@ -133,13 +146,15 @@ impl People {
             78..90 => {
                 let name = format!("Name{}", self.counter);
                 after.name = Some(name.clone());
+                stamp = self.stamp(now);
+                let handle = handle.at(stamp);
                 handle.set_merge_field(&contact, "FNAME", name)
             }
             90..95 => handle.add_tag(&contact, &format!("tag {}", self.counter % 7)),
             _ => handle.set_vip(&contact, self.rng.bool()),
         };
         if done.is_ok() {
-            self.changed(audience, &before, after.clone(), now);
+            self.changed(audience, &before, after.clone(), stamp);
         }
         Some(format!(
             "audience {audience}: {contact} {} -> {}{}, {done:?}",
@@ -151,6 +166,16 @@ impl People {
                 ", another address"
             },
         ))
+    }
+
+    /// When a change is said to be made: now, or later.
+    fn stamp(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
+        if self.ahead.is_zero() || self.rng.bool() {
+            return now;
+        }
+        let stamp = now + self.ahead.mul_f64(self.rng.f64());
+        self.latest = self.latest.max(stamp);
+        stamp
     }
 
     fn set_status(
@@ -225,11 +250,13 @@ impl People {
     fn changed(&mut self, audience: usize, before: &Person, mut after: Person, now: DateTime<Utc>) {
         let is_out = |person: &Person| person.status == Status::Unsubscribed;
         let moved = !before.address.eq_ignore_ascii_case(&after.address);
-        // A tag that was there already changes nothing; counting it as a change only asks less of the importer.
-        after.touched = now;
+        // A tag that was there already changes nothing, and an earlier stamp in the future stays then. Counting it as a change,
+        // by the later of the two, only asks less of the importer.
+        let touched = now.max(before.touched);
+        after.touched = touched;
         if is_out(before) && is_out(&after) && !moved {
             for out in self.showing(audience, &after.contact) {
-                out.touched = now;
+                out.touched = touched;
             }
         } else {
             for out in self.showing(audience, &after.contact) {

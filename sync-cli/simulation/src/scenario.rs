@@ -58,10 +58,27 @@ pub struct Scenario {
     pub commit_records: usize,
     /// Whether state is kept in a directory instead of in memory; then some of the kills strike between two steps on the disk.
     pub directory: bool,
-    /// Whether Mailchimp's answers say what time it is.
-    pub date_header: bool,
+    /// What time Mailchimp's answers say it is.
+    pub date: ServerDate,
+    /// By how much some of Mailchimp's totals are too low; 0: they are right.
+    pub totals_low_by: u16,
+    /// How far in the future some changes are stamped; zero: none are.
+    pub future_stamps: Duration,
+    /// Records that Ometria works off in a second; `None`: each at once.
+    pub drain_rate: Option<u32>,
     /// Whether Ometria joins listings by its older rules.
     pub older_rules: bool,
+}
+
+/// What time a server says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerDate {
+    /// The time it is.
+    Right,
+    /// None.
+    Missing,
+    /// Off by so many seconds.
+    Off(i64),
 }
 
 /// One audience at the start.
@@ -100,8 +117,10 @@ impl Scenario {
     pub fn of_seed(seed: u64) -> Self {
         let mut rng = stream(seed, "scenario");
         let rng = &mut rng;
-        let audiences = audiences(rng);
-        let imports = imports(rng, audiences.len());
+        let mut audiences = audiences(rng);
+        let mut imports = imports(rng, audiences.len());
+        let more = &mut stream(seed, "more");
+        add_audiences(more, &mut audiences, &mut imports);
         let contacts = imports
             .iter()
             .any(|import| import.sink == SinkKind::Contacts);
@@ -115,7 +134,7 @@ impl Scenario {
             _ => Duration::from_millis(rng.u64(..lag_ceiling)),
         };
         let rejects = contacts && often(rng, 15);
-        Self {
+        let mut scenario = Self {
             seed,
             imports,
             page: [10, 10, 11, 13, 20, 50][rng.usize(..6)],
@@ -151,10 +170,58 @@ impl Scenario {
             sweep_after: Duration::from_secs([0, 60, 3600, 86_400][rng.usize(..4)]),
             commit_records: [1, 7, 25, 20_000][rng.usize(..4)],
             directory: rng.u8(..100) < 20,
-            date_header: rng.u8(..100) < 92,
+            date: if rng.u8(..100) < 92 {
+                ServerDate::Right
+            } else {
+                ServerDate::Missing
+            },
             older_rules: rng.bool(),
             audiences,
+            totals_low_by: 0,
+            future_stamps: Duration::ZERO,
+            drain_rate: None,
+        };
+        scenario.draw_more(more);
+        scenario
+    }
+
+    /// Draws what came to be simulated later, so that the rest of a seed's scenario stays as it was.
+    fn draw_more(&mut self, rng: &mut Rng) {
+        if self.date == ServerDate::Right && rng.u8(..100) < 6 {
+            self.date = ServerDate::Off([-3600, -90, 90, 3600][rng.usize(..4)]);
         }
+        if rng.u8(..100) < 15 {
+            self.totals_low_by = [1, 7, 1000][rng.usize(..3)];
+        }
+        // With clocks that are wrong besides, nothing tells what is yet to come.
+        if rng.u8(..100) < 15 && (self.date == ServerDate::Right || self.clock_jumps == 0) {
+            self.future_stamps = Duration::from_secs([300, 3600, 100_000][rng.usize(..3)]);
+        }
+        // What is refused only after it waited is told to nobody but an observer.
+        if rng.u8(..100) < 20 && self.reject_every == 0 {
+            self.drain_rate = Some([1, 5, 50][rng.usize(..3)]);
+        }
+    }
+}
+
+/// Sometimes there are three or four audiences, all with the same kind of sink.
+fn add_audiences(rng: &mut Rng, audiences: &mut Vec<AudiencePlan>, imports: &mut Vec<ImportPlan>) {
+    if audiences.len() < 2 || rng.u8(..100) >= 25 {
+        return;
+    }
+    let Some(sink) = imports.first().map(|import| import.sink) else {
+        return;
+    };
+    for _ in 0..rng.u8(1..=2) {
+        imports.push(ImportPlan {
+            audience: audiences.len(),
+            sink,
+        });
+        audiences.push(AudiencePlan {
+            members: rng.u32(..=30),
+            first: [0, 10][rng.usize(..2)],
+            bursts: 0,
+        });
     }
 }
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::bug::Bug;
-use crate::scenario::{AudiencePlan, Scenario};
+use crate::scenario::{AudiencePlan, Scenario, ServerDate};
 
 type Reduction = fn(&mut Scenario);
 
 /// What is tried, the largest simplifications first. Each leaves a scenario that is already so as it is.
-const REDUCTIONS: [Reduction; 30] = [
+const REDUCTIONS: [Reduction; 33] = [
     |it| it.imports.truncate(1),
     |it| it.imports.truncate(2),
     |it| it.directory = false,
@@ -39,7 +39,10 @@ const REDUCTIONS: [Reduction; 30] = [
     |it| it.visibility_lag = Duration::ZERO,
     |it| it.mutation_chance = 0.0,
     |it| it.workers = 1,
-    |it| it.date_header = true,
+    |it| it.date = ServerDate::Right,
+    |it| it.totals_low_by = 0,
+    |it| it.future_stamps = Duration::ZERO,
+    |it| it.drain_rate = None,
     |it| it.older_rules = false,
     |it| it.commit_records = 20_000,
     |it| it.page = 50,

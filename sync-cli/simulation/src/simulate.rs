@@ -126,7 +126,7 @@ async fn live_once(
     let failing = stream(world.scenario.seed ^ wishes.number, "state");
     let ids = import_ids(&world.scenario);
     let guard = Guard::new(world.clone(), state, ids, death, switch.clone(), failing);
-    let guard = Arc::new(guard);
+    let guard = Arc::new(guard.with(wishes.bug));
     world.trace.line(format_args!(
         "process {} begins, to die {death:?}",
         wishes.number
@@ -170,7 +170,12 @@ async fn live_once(
 /// The world stands still: one more pass, and nothing is left to do.
 async fn end(world: &Arc<World>, disk: &mut Disk, bug: Option<Bug>) -> Result<(), Error> {
     // Everything shows, the last second is over, and connections of the dead are free.
-    tokio::time::sleep(world.scenario.visibility_lag + Duration::from_secs(300)).await;
+    let latest = (world.people().latest - world.time.server()).to_std();
+    let until = world
+        .scenario
+        .visibility_lag
+        .max(latest.unwrap_or_default());
+    tokio::time::sleep(until + Duration::from_secs(300)).await;
     let wishes = Wishes {
         bug,
         sweep_after: Duration::ZERO,
@@ -190,6 +195,7 @@ async fn end(world: &Arc<World>, disk: &mut Disk, bug: Option<Bug>) -> Result<()
     if tokio::time::timeout(RUN_LIMIT, passes).await.is_err() {
         world.fail(Kind::Progress, "the last pass never ends".to_owned());
     }
+    world.ometria.drain();
     oracle::sink_equals_source(world);
     oracle::nobody_was_opted_in_again(world);
     if world.violation().is_none() {

@@ -22,7 +22,7 @@ use sync_core::Clock;
 
 use crate::people::People;
 use crate::rows::RowStore;
-use crate::scenario::{Scenario, SinkKind, stream};
+use crate::scenario::{Scenario, ServerDate, SinkKind, stream};
 use crate::time::Time;
 use crate::trace::Trace;
 
@@ -43,6 +43,8 @@ pub(crate) struct World {
     violation: Mutex<Option<Violation>>,
     /// What commits of each import called complete, and when their runs began.
     promises: Mutex<HashMap<usize, Vec<(Moment, Moment)>>>,
+    /// When opt-ins of each listing came, by collection and id, where they may wait to be worked off.
+    opt_ins: Mutex<HashMap<(String, String), Vec<Moment>>>,
     frozen: AtomicBool,
 }
 
@@ -138,7 +140,7 @@ impl World {
             ometria.reject(Rejected::Ids(refused.collect()), how);
         }
         let rng = stream(scenario.seed, "people");
-        let people = People::new(rng, scenario.mutations, handles);
+        let people = People::new(rng, scenario.mutations, scenario.future_stamps, handles);
         let rows = scenario
             .imports
             .iter()
@@ -156,6 +158,7 @@ impl World {
             runs: Mutex::default(),
             violation: Mutex::default(),
             promises: Mutex::default(),
+            opt_ins: Mutex::default(),
             frozen: AtomicBool::new(false),
             scenario,
         });
@@ -261,9 +264,28 @@ impl World {
     /// A run ends its range by the server's time. An importer that hears none has only its own clock, and one that is
     /// behind lets it read less.
     pub(crate) fn is_readable_by(&self, run: &RunTimes, changed: DateTime<Utc>) -> bool {
-        let told = self.scenario.date_header;
+        let told = self.scenario.date == ServerDate::Right;
         self.shows(changed) <= run.began
             && (told || changed + TimeDelta::seconds(3) <= run.importer)
+    }
+
+    /// Notes that an opt-in came.
+    pub(crate) fn opt_in_arrived(&self, collection: &str, id: &str) {
+        if self.scenario.drain_rate.is_some() {
+            let listing = (collection.to_owned(), id.to_owned());
+            let now = self.time.server();
+            lock(&self.opt_ins).entry(listing).or_default().push(now);
+        }
+    }
+
+    /// When an opt-in came that was worked off at this moment. Of several the latest, which an importer that knows more
+    /// should have sent least of all.
+    pub(crate) fn arrival(&self, collection: &str, id: &str, worked_off: Moment) -> Moment {
+        let listing = (collection.to_owned(), id.to_owned());
+        let opt_ins = lock(&self.opt_ins);
+        let of_listing = opt_ins.get(&listing).map_or(&[][..], Vec::as_slice);
+        let before = of_listing.iter().rfind(|came| **came <= worked_off);
+        before.copied().unwrap_or(worked_off)
     }
 
     /// When the latest run of an import began.
@@ -308,9 +330,11 @@ fn mailchimp(scenario: &Scenario, time: &Time) -> MailchimpSimulator {
     settings.latency = scenario.latency;
     settings.visibility_lag = scenario.visibility_lag;
     settings.connections = World::CONNECTIONS;
-    if !scenario.date_header {
-        settings.date_header = DateHeader::Missing;
-    }
+    settings.date_header = match scenario.date {
+        ServerDate::Right => DateHeader::Right,
+        ServerDate::Missing => DateHeader::Missing,
+        ServerDate::Off(seconds) => DateHeader::Skewed(TimeDelta::seconds(seconds)),
+    };
     let simulator = MailchimpSimulator::new(settings);
     if scenario.mailchimp_faults > 0.0 {
         let mut rng = stream(scenario.seed, "mailchimp faults");
@@ -339,6 +363,10 @@ fn mailchimp(scenario: &Scenario, time: &Time) -> MailchimpSimulator {
             simulator.faults().add(Rule::new(fault).chance(each));
         }
     }
+    if scenario.totals_low_by > 0 {
+        let low = Fault::WrongTotal(-i64::from(scenario.totals_low_by));
+        simulator.faults().add(Rule::new(low).chance(0.5));
+    }
     simulator
 }
 
@@ -349,6 +377,7 @@ fn ometria(scenario: &Scenario, time: &Time) -> OmetriaSimulator {
     settings.seed = scenario.seed;
     settings.latency = scenario.latency / 2;
     settings.error_shape = ErrorShape::Long;
+    settings.drain_rate = scenario.drain_rate;
     if scenario.older_rules {
         settings.rules = Rules::Older;
     }

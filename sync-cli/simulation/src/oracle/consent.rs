@@ -58,7 +58,12 @@ fn stands_against<'a>(
     address: &str,
     change: &ConsentChange,
 ) -> Option<&'a OptOut> {
-    let run = sender(world, change)?;
+    let claims_in = change.claim == Some(Claim::OptedIn);
+    let came = match (&change.collection, &change.id) {
+        (Some(collection), Some(id)) if claims_in => world.arrival(collection, id, change.at),
+        _ => change.at,
+    };
+    let run = sender(world, change, came)?;
     people
         .outs
         .iter()
@@ -72,7 +77,7 @@ fn stands_against<'a>(
                 .ins
                 .iter()
                 .any(|into| into.address == address && newer(into.at));
-            !opted_in && (showed(world, out, &run, change.at) || was_seen(world, out, &run))
+            !opted_in && (showed(world, out, &run, came) || was_seen(world, out, &run))
         })
 }
 
@@ -83,7 +88,7 @@ fn importer_of(world: &World, audience: usize) -> Option<usize> {
 }
 
 /// The run that sent this.
-fn sender(world: &World, change: &ConsentChange) -> Option<RunTimes> {
+fn sender(world: &World, change: &ConsentChange, came: DateTime<Utc>) -> Option<RunTimes> {
     let import = world.scenario.imports.iter().position(|import| {
         import.sink == SinkKind::Contacts
             && change.collection.as_deref() == Some(collection(import.audience).as_str())
@@ -91,7 +96,7 @@ fn sender(world: &World, change: &ConsentChange) -> Option<RunTimes> {
     world
         .runs(import)
         .into_iter()
-        .rfind(|run| run.began <= change.at)
+        .rfind(|run| run.began <= came)
 }
 
 /// Whether the opt-out showed from the run's beginning to this moment, untouched since before.

@@ -1,6 +1,8 @@
 //! Each known bug is caught, and by the promise that it breaks.
 
-use sync_simulation::{Bug, Kind, Scenario};
+use std::time::Duration;
+
+use sync_simulation::{Bug, Kind, Scenario, ServerDate};
 
 /// Seeds tried until one catches a bug.
 const TRIES: u64 = 60;
@@ -86,4 +88,59 @@ fn opt_outs_that_are_not_shared_are_caught() {
 #[test]
 fn opt_outs_that_come_too_late_are_caught() {
     caught(Bug::OptOutsLate, &[Kind::Consent], |_| {});
+}
+
+#[test]
+fn a_date_that_is_believed_is_caught() {
+    caught(
+        Bug::DateBelieved,
+        &[Kind::Checkpoint, Kind::Ending],
+        |scenario| {
+            scenario.date = ServerDate::Off(3600);
+            scenario.future_stamps = Duration::ZERO;
+            scenario.mailchimp_faults = 0.0;
+        },
+    );
+}
+
+#[test]
+fn totals_that_are_believed_are_caught() {
+    caught(
+        Bug::TotalBelieved,
+        &[Kind::Checkpoint, Kind::Ending],
+        |scenario| {
+            scenario.totals_low_by = 7;
+            // Without changes the pages are right, and only where they end is not.
+            scenario.mutations = 0;
+            scenario.mailchimp_faults = 0.0;
+        },
+    );
+}
+
+#[test]
+fn a_newest_change_that_is_believed_is_caught() {
+    caught(
+        Bug::NewestBelieved,
+        &[Kind::Checkpoint, Kind::Ending],
+        |scenario| {
+            scenario.date = ServerDate::Right;
+            scenario.future_stamps = Duration::from_secs(3600);
+            scenario.mailchimp_faults = 0.0;
+        },
+    );
+}
+
+#[test]
+fn a_commit_in_two_steps_is_caught() {
+    // Nothing but a kill between two steps on the disk comes between the two.
+    caught(Bug::CommitInTwo, &[Kind::Checkpoint], |scenario| {
+        scenario.directory = true;
+        scenario.kills = 4;
+        scenario.reject_every = 2;
+        scenario.reject_late = false;
+        scenario.drain_rate = None;
+        scenario.commit_records = 7;
+        scenario.sink_faults = 0.0;
+        scenario.state_faults = 0.0;
+    });
 }
