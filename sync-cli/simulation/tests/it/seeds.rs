@@ -1,8 +1,9 @@
 //! Many histories, and that they are what their seed says.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use sync_simulation::{Scenario, Violation};
+use sync_simulation::{Scenario, ServerDate, Violation};
 
 /// Plays seeds on all processors and gives the first that goes wrong.
 fn first_failure(seeds: std::ops::Range<u64>) -> Option<(u64, Violation)> {
@@ -49,9 +50,23 @@ fn histories_that_once_went_wrong_stay_right() {
     // back (94, 199, 1003), records that went back to an earlier version (335, 2136), an opt-in that a failed run had left
     // in the sink (9043), an editor who saves half a file (7627), and a listing that only a run that failed had written (51482).
     for seed in [94, 199, 335, 1003, 2136, 7627, 9043, 51482] {
-        let violation = Scenario::of_seed(seed).play(None, false).violation;
+        let violation = without_later_additions(seed).play(None, false).violation;
         assert_eq!(violation, None, "seed {seed}");
     }
+}
+
+/// The scenario that a seed gave when its history went wrong: without what came to be drawn since then.
+fn without_later_additions(seed: u64) -> Scenario {
+    let mut scenario = Scenario::of_seed(seed);
+    scenario.audiences.truncate(2);
+    scenario.imports.retain(|import| import.audience < 2);
+    scenario.totals_low_by = 0;
+    scenario.future_stamps = Duration::ZERO;
+    scenario.drain_rate = None;
+    if let ServerDate::Off(_) = scenario.date {
+        scenario.date = ServerDate::Right;
+    }
+    scenario
 }
 
 #[test]
