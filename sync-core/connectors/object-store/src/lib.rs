@@ -85,6 +85,7 @@
 //! [`Place::on`] takes any [`object_store::ObjectStore`]. The features `aws`, `gcp` and `azure`, all on by default, decide which
 //! schemes [`Place::open`] knows; the crate reads no environment, credentials come with [`StoreSettings`].
 
+mod background;
 mod compact;
 mod encode;
 mod error;

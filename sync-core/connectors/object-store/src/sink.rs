@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sync_core::table::{Table, column_name};
-use sync_core::{Clock, Error, ErrorKind, JsonRecord, Report, Result, Sink, Stream};
-use tokio::task::JoinHandle;
+use sync_core::{Clock, JsonRecord, Report, Result, Sink, Stream};
 
+use crate::background::{Background, Outcome, cut_short};
 use crate::encode::{Encoded, Encoder};
 use crate::layout::{DataFile, IntervalId};
 use crate::place::Place;
@@ -33,6 +33,7 @@ pub struct FileSink {
     settings: FileSettings,
     clock: Arc<dyn Clock>,
     streams: HashMap<Arc<str>, Open>,
+    background: Background,
 }
 
 /// A stream that had records.
@@ -63,7 +64,7 @@ struct Interval {
 enum Unfinished {
     Idle(Box<Encoder>),
     /// Rows are being added.
-    Busy(JoinHandle<Result<Box<Encoder>>>),
+    Busy(Outcome<Box<Encoder>>),
     /// Rows could not be added: the interval can only be aborted.
     Lost,
 }
@@ -73,9 +74,7 @@ impl Unfinished {
     async fn take(&mut self) -> Result<Box<Encoder>> {
         match std::mem::replace(self, Self::Lost) {
             Self::Idle(encoder) => Ok(encoder),
-            Self::Busy(work) => work
-                .await
-                .unwrap_or_else(|error| Err(cut_short().caused_by(error))),
+            Self::Busy(work) => work.wait().await,
             Self::Lost => Err(cut_short()),
         }
     }
@@ -83,14 +82,14 @@ impl Unfinished {
 
 impl Interval {
     /// Begins to encode what was gathered, once what was before it is encoded.
-    async fn encode(&mut self) -> Result<()> {
+    async fn encode(&mut self, background: &mut Background) -> Result<()> {
         let mut encoder = self.file.take().await?;
         let rows = std::mem::take(&mut self.gathered);
         self.encoding = std::mem::take(&mut self.weight);
-        self.file = Unfinished::Busy(tokio::task::spawn_blocking(move || {
+        self.file = Unfinished::Busy(background.begin(move || {
             encoder.push(&rows)?;
             Ok(encoder)
-        }));
+        })?);
         Ok(())
     }
 
@@ -110,6 +109,7 @@ impl FileSink {
             settings,
             clock,
             streams: HashMap::new(),
+            background: Background::default(),
         }
     }
 
@@ -159,7 +159,7 @@ impl FileSink {
             streams.filter_map(|open| open.interval.as_mut()).collect();
         for interval in &mut intervals {
             if interval.weight >= memory / GROUPS_IN_MEMORY {
-                interval.encode().await?;
+                interval.encode(&mut self.background).await?;
             }
         }
         let held = |intervals: &[&mut Interval]| {
@@ -175,7 +175,7 @@ impl FileSink {
             let Some(biggest) = intervals.iter_mut().max_by_key(|open| open.weight) else {
                 break;
             };
-            biggest.encode().await?;
+            biggest.encode(&mut self.background).await?;
             biggest.settle().await?;
         }
         Ok(())
@@ -185,14 +185,6 @@ impl FileSink {
 /// Row groups of the sink that fit into [`FileSettings::memory`]: one that is encoded, one that is gathered, and as much
 /// again for what encoding itself takes.
 const GROUPS_IN_MEMORY: usize = 4;
-
-fn cut_short() -> Error {
-    Error::new(
-        ErrorKind::Invalid,
-        "encode records",
-        "the work was cut short",
-    )
-}
 
 /// Runs what blocks where that does no harm.
 pub(crate) async fn blocking<T: Send + 'static>(
@@ -244,9 +236,10 @@ impl Sink<JsonRecord> for FileSink {
                 continue;
             };
             let finish = async {
-                interval.encode().await?;
+                interval.encode(&mut self.background).await?;
                 let encoder = interval.file.take().await?;
-                blocking(move || encoder.finish()).await
+                let finished = self.background.begin(move || encoder.finish())?;
+                finished.wait().await
             };
             let Encoded {
                 bytes,
