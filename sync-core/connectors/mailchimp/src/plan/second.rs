@@ -69,7 +69,7 @@ struct Piece {
 }
 
 /// Reading without trust in any order: as long as the count stays the same nothing left, so the second is whole when as
-/// many different ids were seen as are counted.
+/// many different ids were seen as are counted, and as there are up to the end of the listing.
 #[derive(Debug, Default)]
 struct Unordered {
     seen: HashSet<u64>,
@@ -392,13 +392,13 @@ impl Second {
             let new = state.seen.insert(row.id);
             keep[index] = new && within.contains(&index);
         }
-        if state.seen.len() as u64 >= total {
+        // A full page may have more behind it. Where the listing ends, its length shows, which may be more than is counted.
+        let is_end = answer.rows.len() < answer.count as usize;
+        let walked = answer.offset + answer.rows.len() as u64;
+        if is_end && state.seen.len() as u64 >= total.max(walked) {
             return Ok(Step::Done);
         }
-        state.offset = answer.offset + answer.rows.len() as u64;
-        if answer.rows.is_empty() || state.offset >= total {
-            state.offset = 0;
-        }
+        state.offset = if is_end { 0 } else { walked };
         Ok(Step::More)
     }
 }

@@ -284,6 +284,22 @@ fn ties_in_ever_changing_order_are_read_until_all_were_seen() {
 }
 
 #[test]
+fn ties_in_ever_changing_order_cost_nobody_when_counts_are_too_low() {
+    for (seed, often) in (0..40).flat_map(|seed| [(seed, 1), (seed, 3)]) {
+        let mut server = Server::new(2_000, (0..300).map(|n| if n < 250 { 1_000 } else { n }));
+        server.quirks.shuffles = true;
+        server.quirks.totals = Totals::Wrong(-1_000, often);
+        let mut sink = Sink::new();
+        let mut run = Run::new(&mut server, &mut sink, seed);
+        run.page_size = 60;
+        let report = run.read(&From::Nothing { skip: 0 });
+        let progress = report.progress.expect("progress");
+        let what = missing(&server, &sink, &progress);
+        assert_eq!(what, None, "seed {seed}, one in {often}");
+    }
+}
+
+#[test]
 fn positions_say_where_a_window_stands() {
     let mut server = Server::new(2_000, 0..100);
     let mut sink = Sink::new();
