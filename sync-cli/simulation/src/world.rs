@@ -359,6 +359,10 @@ fn mailchimp(scenario: &Scenario, time: &Time) -> MailchimpSimulator {
         rng.shuffle(&mut kinds);
         kinds.truncate(rng.usize(1..5));
         let each = scenario.mailchimp_faults / kinds.len() as f64;
+        if scenario.totals_low_by > 0 {
+            // Nothing tells a page that is empty by mistake from the end, if the total is wrong besides.
+            kinds.retain(|fault| *fault != Fault::EmptyPage);
+        }
         for fault in kinds {
             simulator.faults().add(Rule::new(fault).chance(each));
         }
