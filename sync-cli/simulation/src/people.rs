@@ -267,7 +267,7 @@ impl People {
             }
         }
         if is_out(&after) {
-            after.touched_while_out = Some(now);
+            after.touched_while_out = Some(touched);
         }
         if moved && after.touched_while_out.is_some() {
             self.haunted

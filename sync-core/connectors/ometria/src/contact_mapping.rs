@@ -225,7 +225,8 @@ impl ContactMapping {
                 listing_id: (listing.id != subscriber.key.as_str())
                     .then(|| listing.id.as_str().into()),
                 segments: segments.joined,
-                perhaps: Vec::new(),
+                // They may have the address that the member has now, so they end with the member.
+                perhaps: note.map_or_else(Vec::new, |note| note.perhaps),
             }
             .encode(),
         };
@@ -246,16 +247,11 @@ impl ContactMapping {
             };
         }
         let key = subscriber.key;
-        let mut left: Vec<(String, Claim)> = listing.left.into_iter().collect();
-        for id in note.iter().flat_map(|note| listings_perhaps(note, &key)) {
-            if id != listing.id && left.iter().all(|(left, _)| *left != id) {
-                left.push((id, Claim::OptedIn));
-            }
-        }
         let mut records = Vec::with_capacity(1);
         records.extend(
-            left.iter()
-                .filter_map(|(id, claim)| self.gone(&key, id, *claim)),
+            listing
+                .left
+                .and_then(|(id, claim)| self.gone(&key, &id, claim)),
         );
         records.push(Delivery::new(key.clone(), contact, notices));
         records.extend(sms.map(|sms| Delivery::new(key, sms, Vec::new())));
