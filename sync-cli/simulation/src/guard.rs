@@ -164,6 +164,11 @@ impl StateStore for Guard {
             .filter(|change| change.at.scope == scope && change.entry.is_some())
             .map(|change| change.at.key.clone())
             .collect();
+        let until = checkpoint.position.complete_until();
+        if let (Some(&index), Some(until)) = (self.imports.get(import), until) {
+            // Killed at a step on the disk, the call may have stored it and never returns.
+            self.world.covers(index, until);
+        }
         let revision = self
             .call(async {
                 let revision = self.commit_or_bug(import, expected, commit).await?;
