@@ -154,9 +154,16 @@ impl Tags {
     }
 }
 
+/// The text of the values of these fields of a member, without taking the rest of it apart.
+fn values<'r, const N: usize>(raw: &'r [u8], names: [&str; N]) -> [Option<&'r str>; N] {
+    let text = std::str::from_utf8(raw).ok();
+    text.and_then(|text| json_scan::fields(text, names))
+        .unwrap_or([None; N])
+}
+
 fn merge_fields(raw: &Bytes) -> Option<Fields<'_>> {
-    let fields = Fields::of(raw)?.get("merge_fields")?;
-    Fields::of(fields.get().as_bytes())
+    let [merged] = values(raw, ["merge_fields"]);
+    Fields::of(merged?.as_bytes())
 }
 
 /// The member as a record of the stream.
@@ -166,11 +173,8 @@ fn record(account_id: &str, row: &MemberRow, tags: &HashMap<String, String>) -> 
     let mut data = Vec::with_capacity(raw.len() + 256);
     data.extend_from_slice(b"{\"account_id\":");
     data.extend_from_slice(json_string(account_id).as_bytes());
-    let fields = Fields::of(raw);
-    if fields
-        .as_ref()
-        .is_none_or(|fields| fields.get("list_id").is_none())
-    {
+    let [list_id, merged] = values(raw, ["list_id", "merge_fields"]);
+    if list_id.is_none() {
         data.extend_from_slice(b",\"list_id\":");
         data.extend_from_slice(json_string(row.list_id()).as_bytes());
     }
@@ -179,10 +183,7 @@ fn record(account_id: &str, row: &MemberRow, tags: &HashMap<String, String>) -> 
         data.push(b',');
         data.extend_from_slice(inside);
     }
-    if let Some(merged) = fields
-        .and_then(|fields| fields.get("merge_fields"))
-        .and_then(|merged| Fields::of(merged.get().as_bytes()))
-    {
+    if let Some(merged) = merged.and_then(|merged| Fields::of(merged.as_bytes())) {
         data.extend_from_slice(b",\"merge\":{");
         let mut first = true;
         for (tag, value) in merged.iter() {
