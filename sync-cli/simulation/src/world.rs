@@ -129,8 +129,15 @@ impl World {
             .collect();
         if let Some(distance) = NonZeroUsize::new(scenario.reject_every) {
             let members = handles.iter().flat_map(AudienceHandle::members);
+            // Ometria lists the latest hundred errors: of more, nobody can tell.
+            let most = if scenario.reject_late {
+                100
+            } else {
+                usize::MAX
+            };
             let refused = members
                 .step_by(distance.get())
+                .take(most)
                 .map(|member| member.contact_id);
             let how = if scenario.reject_late {
                 Rejection::Late

@@ -183,6 +183,12 @@ impl DeliveryHooks for WireHooks {
                     u64::try_from(*errors).unwrap_or(u64::MAX),
                 )
             }
+            DeliveryEvent::ErrorListOverflowed => {
+                tracing::warn!(
+                    "Ometria lists a hundred errors, all new, and there may be more; correct what failures lists, then rewind with --resend"
+                );
+                ("error_list_overflowed", 1)
+            }
             _ => return,
         };
         if let Some(metrics) = &self.metrics {

@@ -51,4 +51,7 @@ pub enum DeliveryEvent<'a> {
         /// How many.
         errors: usize,
     },
+    /// More new errors than Ometria's list holds: it shows the latest hundred of an account, so records of this flush may have
+    /// been refused without being named. Those that were named are rejected as always.
+    ErrorListOverflowed,
 }

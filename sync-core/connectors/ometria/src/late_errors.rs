@@ -10,6 +10,9 @@ use std::hash::BuildHasher;
 use ometria_client::{PushError, Record, RecordType};
 use sync_core::{Key, Rejection};
 
+/// Entries that the list holds at most.
+const LIST_HOLDS: usize = 100;
+
 /// The longest error path that is repeated to the operator.
 const PATH_CHARS: usize = 80;
 
@@ -41,6 +44,8 @@ pub(crate) struct Findings {
     pub(crate) too_late: Vec<Key>,
     /// New entries that name no record.
     pub(crate) without_record: usize,
+    /// Nothing that stood in the list before is left, and it is full: errors may have left it before they were read.
+    pub(crate) overflowed: bool,
 }
 
 impl Pushed {
@@ -90,8 +95,12 @@ impl LateErrors {
 
     /// Draws conclusions from the list and closes the flush.
     pub(crate) fn conclude(&mut self, list: &[PushError]) -> Findings {
-        let mut findings = Findings::default();
-        for error in self.unseen(list) {
+        let unseen = self.unseen(list);
+        let mut findings = Findings {
+            overflowed: unseen.len() >= LIST_HOLDS,
+            ..Findings::default()
+        };
+        for error in unseen {
             if error
                 .record_type()
                 .is_some_and(|kind| kind != RecordType::Contact)

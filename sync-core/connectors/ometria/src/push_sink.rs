@@ -73,7 +73,7 @@ pub(crate) fn within(field: &'static str, value: u64, least: u64, most: u64) -> 
 ///   that was not sent yet and keeps the opt-out in it.
 /// - **Flush** sends the rest, waits for every answer, and then reads Ometria's list of push errors once, because Ometria
 ///   answers before it validates. An error that names a record of this flush rejects it. An error found later than that is
-///   told to the hooks only.
+///   told to the hooks only, and so is that there were more than the hundred that the list holds.
 /// - **A push that is partly refused** is sent again in halves until the culprits are found and named.
 /// - **Duplicates** are harmless: a record replaces the fields it carries.
 ///
@@ -172,6 +172,9 @@ impl Sink<Delivery> for OmetriaSink {
             let errors = findings.without_record;
             self.hooks
                 .on_event(&DeliveryEvent::ErrorsWithoutRecord { errors });
+        }
+        if findings.overflowed {
+            self.hooks.on_event(&DeliveryEvent::ErrorListOverflowed);
         }
         report.rejected.extend(findings.rejected);
         Ok(report)

@@ -351,6 +351,28 @@ async fn an_error_found_after_the_flush_is_told_by_the_next_look() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_late_errors_than_the_list_holds_are_told() {
+    for (errors, overflows) in [(99, 0), (100, 1), (150, 1)] {
+        let mut settings = account::settings();
+        settings.error_shape = ErrorShape::Long;
+        let simulator = OmetriaSimulator::new(settings);
+        let refused = (0..errors).map(|n| format!("subscribed-{n}"));
+        simulator.reject(Rejected::Ids(refused.collect()), Rejection::Late);
+        let heard = Heard::default();
+        let mut sink = sink(&simulator, &heard);
+        sink.check().await.unwrap();
+        sink.write(many(200, "subscribed")).await.unwrap();
+        let report = sink.flush().await.unwrap();
+        assert_eq!(report.rejected.len(), errors.min(100));
+        assert_eq!(heard.count("ErrorListOverflowed"), overflows, "{errors}");
+        // What stands in the list is no news the next time.
+        sink.write(many(1, "unsubscribed")).await.unwrap();
+        sink.flush().await.unwrap();
+        assert_eq!(heard.count("ErrorListOverflowed"), overflows, "{errors}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_that_names_no_record_is_counted_once() {
     let simulator = OmetriaSimulator::new(account::settings());
     let heard = Heard::default();
