@@ -1,5 +1,5 @@
 //! What a warehouse of a million members costs: time at this computer and at the server. Run with
-//! `cargo run --release -p sync-postgres --example warehouse_cost URL [MEMBERS]`. It fills the schema that the URL names, and
+//! `cargo run --release -p sync-postgres --example postgres_cost URL [MEMBERS]`. It fills the schema that the URL names, and
 //! leaves it there.
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]

@@ -1,5 +1,5 @@
 //! What a warehouse of a million members costs beside the sink of JSON lines: time, processor, bytes written, disk. Run with
-//! `cargo run --release -p sync-sqlite --example warehouse_cost [MEMBERS]`. Processor and bytes are Linux's count.
+//! `cargo run --release -p sync-sqlite --example sqlite_cost [MEMBERS]`. Processor and bytes are Linux's count.
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
