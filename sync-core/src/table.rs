@@ -21,6 +21,7 @@ mod name;
 mod shape;
 mod text;
 mod value;
+mod view;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 pub use self::name::column_name;
 pub use self::text::storable_json;
 pub use self::value::Value;
+pub use self::view::{Slot, View};
 use crate::record::JsonRecord;
 use crate::sink::Rejection;
 use crate::stream::{FieldType, Stream};

@@ -9,7 +9,7 @@ mod column;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use sync_core::table::column_name;
+use sync_core::table::{Slot, View};
 use sync_core::{FieldType, fingerprint};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -23,20 +23,6 @@ use crate::session::Connector;
 /// Begins the comment of each of our views, so that one that somebody else made is not taken for ours. What its statement
 /// was follows as a fingerprint.
 const MARK: &str = "Made by sync-postgres, which makes it again when columns appear.";
-
-/// A view as a template of its statement.
-///
-/// `{members}` is that table. `{m.stats.open_rate number}` is the column of that path, read as that type, in the table that `m` stands for; text if no
-/// type is said. A line that begins with `?lists` is there if that table is, one with `!lists` if it is not; of several
-/// tables, joined by `,`, all must be there.
-struct View {
-    name: &'static str,
-    /// Made if one of these is there.
-    of: &'static [&'static str],
-    /// What the letters stand for.
-    tables: &'static [(&'static str, &'static str)],
-    template: &'static str,
-}
 
 const VIEWS: [View; 4] = [
     View {
@@ -156,7 +142,7 @@ pub(crate) async fn create(
     let mut made = Vec::new();
     let wanted = |view: &&View| wanted.iter().any(|name| name.as_ref() == view.name);
     for view in VIEWS.iter().filter(wanted) {
-        let Some(select) = view.statement(schema, &tables) else {
+        let Some(select) = query(view, schema, &tables) else {
             continue;
         };
         let comment = format!("{MARK} {:016x}", fingerprint(select.as_bytes()));
@@ -214,53 +200,19 @@ async fn replace(
     Ok(client.batch_execute(&mark).await?)
 }
 
-impl View {
-    /// The query, with the tables and columns that are there; `None` if nothing could be shown.
-    fn statement(&self, schema: &str, tables: &Tables) -> Option<String> {
-        let exist = |names: &str| names.split(',').all(|name| tables.contains_key(name));
-        if !self.of.iter().any(|table| tables.contains_key(table)) {
-            return None;
+/// The query, with the tables and columns that are there; `None` if nothing could be shown.
+fn query(view: &View, schema: &str, tables: &Tables) -> Option<String> {
+    let fill = |slot: Slot<'_>| match slot {
+        Slot::Table(name) => Place::new(schema, name).sql(),
+        Slot::Column {
+            alias,
+            table,
+            name,
+            wanted,
+        } => {
+            let holds = tables.get(table).and_then(|columns| columns.get(&name));
+            column::read_as(alias, &name, holds.copied(), wanted)
         }
-        let lines = self.template.lines().filter_map(|line| {
-            let conditional = |mark: char| line.strip_prefix(mark)?.split_once(' ');
-            match (conditional('?'), conditional('!')) {
-                (Some((names, line)), _) => exist(names).then_some(line),
-                (_, Some((names, line))) => (!exist(names)).then_some(line),
-                (None, None) => Some(line),
-            }
-        });
-        let lines: Vec<String> = lines
-            .map(|line| self.filled(line, schema, tables))
-            .collect();
-        Some(lines.join("\n"))
-    }
-
-    /// The line with tables and columns in place of `{…}`.
-    fn filled(&self, line: &str, schema: &str, tables: &Tables) -> String {
-        let mut filled = String::new();
-        let mut rest = line;
-        while let Some((before, (slot, after))) = rest
-            .split_once('{')
-            .and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
-        {
-            filled.push_str(before);
-            filled.push_str(&self.slot(slot, schema, tables));
-            rest = after;
-        }
-        filled.push_str(rest);
-        filled
-    }
-
-    fn slot(&self, slot: &str, schema: &str, tables: &Tables) -> String {
-        let Some((letter, path)) = slot.split_once('.') else {
-            return Place::new(schema, slot).sql();
-        };
-        let (path, kind) = path.split_once(' ').unwrap_or((path, "text"));
-        let name = column_name(path.split('.'));
-        let table = self.tables.iter().find(|(known, _)| *known == letter);
-        let holds = table
-            .and_then(|(_, table)| tables.get(table)?.get(&name))
-            .copied();
-        column::read_as(letter, &name, holds, column::kind(kind))
-    }
+    };
+    view.query(|table| tables.contains_key(table), fill)
 }

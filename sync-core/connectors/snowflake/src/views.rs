@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 
-use sync_core::table::{Column, column_name};
+use sync_core::table::{Column, Slot, View};
 use sync_core::{FieldType, fingerprint};
 
 use crate::client::Statement;
@@ -24,20 +24,6 @@ use crate::sql::{column_type, widened_value};
 /// A part of each of our views, so that one that somebody else made is not taken for ours. It stands in the query and not in
 /// a comment, which is not kept everywhere.
 const MARK: &str = "MADE_BY_SYNC_SNOWFLAKE";
-
-/// A view as a template of its statement.
-///
-/// `{members}` is that table. `{m.stats.open_rate number}` is the column of that path, read as that type, in the table that
-/// `m` stands for; text if no type is said. A line that begins with `?lists` is there if that table is, one with `!lists` if
-/// it is not; of several tables, joined by `,`, all must be there.
-struct View {
-    name: &'static str,
-    /// Made if one of these is there.
-    of: &'static [&'static str],
-    /// What the letters stand for.
-    tables: &'static [(&'static str, &'static str)],
-    template: &'static str,
-}
 
 const VIEWS: [View; 4] = [
     View {
@@ -90,7 +76,7 @@ pub(crate) async fn create(schema: &Schema) -> Result<Vec<String>> {
     }
     let mut made = Vec::new();
     for view in &VIEWS {
-        let Some(select) = view.statement(schema, &tables) else {
+        let Some(select) = query(view, schema, &tables) else {
             continue;
         };
         let name = Identifier::folded(view.name);
@@ -117,70 +103,23 @@ pub(crate) async fn create(schema: &Schema) -> Result<Vec<String>> {
     Ok(made)
 }
 
-impl View {
-    /// The query, with the tables and columns that are there; `None` if nothing could be shown.
-    fn statement(&self, schema: &Schema, tables: &Tables) -> Option<String> {
-        let exist = |names: &str| names.split(',').all(|name| tables.contains_key(name));
-        if !self.of.iter().any(|table| tables.contains_key(table)) {
-            return None;
+/// The query, with the tables and columns that are there; `None` if nothing could be shown.
+fn query(view: &View, schema: &Schema, tables: &Tables) -> Option<String> {
+    let fill = |slot: Slot<'_>| match slot {
+        Slot::Table(name) => schema.path(&Identifier::folded(name)),
+        Slot::Column {
+            alias,
+            table,
+            name,
+            wanted,
+        } => {
+            let mut columns = tables.get(table).into_iter().flatten();
+            let known = columns.find(|column| column.name == name);
+            let column = format!("{alias}.{}", Identifier::folded(&name));
+            read_as(&column, known.map(|column| column.holds), wanted)
         }
-        let lines = self.template.lines().filter_map(|line| {
-            let conditional = |mark: char| line.strip_prefix(mark)?.split_once(' ');
-            match (conditional('?'), conditional('!')) {
-                (Some((names, line)), _) => exist(names).then_some(line),
-                (_, Some((names, line))) => (!exist(names)).then_some(line),
-                (None, None) => Some(line),
-            }
-        });
-        let lines: Vec<String> = lines
-            .map(|line| self.filled(line, schema, tables))
-            .collect();
-        Some(lines.join("\n"))
-    }
-
-    /// The line with tables and columns in place of `{…}`.
-    fn filled(&self, line: &str, schema: &Schema, tables: &Tables) -> String {
-        let mut filled = String::new();
-        let mut rest = line;
-        while let Some((before, (slot, after))) = rest
-            .split_once('{')
-            .and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
-        {
-            filled.push_str(before);
-            filled.push_str(&self.slot(slot, schema, tables));
-            rest = after;
-        }
-        filled.push_str(rest);
-        filled
-    }
-
-    fn slot(&self, slot: &str, schema: &Schema, tables: &Tables) -> String {
-        let Some((letter, path)) = slot.split_once('.') else {
-            return schema.path(&Identifier::folded(slot));
-        };
-        let (path, kind) = path.split_once(' ').unwrap_or((path, "text"));
-        let name = column_name(path.split('.'));
-        let table = self.tables.iter().find(|(known, _)| *known == letter);
-        let holds = table
-            .and_then(|(_, table)| tables.get(table))
-            .and_then(|columns| columns.iter().find(|column| column.name == name))
-            .map(|column| column.holds);
-        let column = format!("{letter}.{}", Identifier::folded(&name));
-        read_as(&column, holds, kind_of(kind))
-    }
-}
-
-/// The type of this name.
-fn kind_of(name: &str) -> FieldType {
-    match name {
-        "boolean" => FieldType::Boolean,
-        "integer" => FieldType::Integer,
-        "number" => FieldType::Number,
-        "date" => FieldType::Date,
-        "timestamp" => FieldType::Timestamp,
-        "json" => FieldType::Json,
-        _ => FieldType::Text,
-    }
+    };
+    view.query(|table| tables.contains_key(table), fill)
 }
 
 /// A column that holds `holds`, as `wanted`; null where that cannot be, and everywhere if there is no such column. Never an

@@ -4,19 +4,6 @@ use sync_core::FieldType;
 
 use crate::catalog::{column_sql, sql_type};
 
-/// The type of this name.
-pub(super) fn kind(name: &str) -> FieldType {
-    match name {
-        "boolean" => FieldType::Boolean,
-        "integer" => FieldType::Integer,
-        "number" => FieldType::Number,
-        "date" => FieldType::Date,
-        "timestamp" => FieldType::Timestamp,
-        "json" => FieldType::Json,
-        _ => FieldType::Text,
-    }
-}
-
 /// What the server reads as a number without an error.
 const INTEGER: &str = "^-?[0-9]{1,18}$";
 const NUMBER: &str = "^-?[0-9]{1,100}([.][0-9]{1,100})?([eE][-+]?[0-9]{1,2})?$";
