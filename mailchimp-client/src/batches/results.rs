@@ -15,8 +15,10 @@ use super::{Batch, BatchStatus, not_ready};
 use crate::client::Client;
 use crate::downloads::{Ask, Link, Unopened};
 use crate::error::{ArchiveError, ArchiveProblem, Error, Operation, Result};
+use crate::fetched::{Meta, RawPage};
 use crate::field::Field;
 use crate::http::{Failure, Tries, refusal};
+use crate::json;
 use crate::path::Path;
 use crate::query::Query;
 use crate::retry::Cause;
@@ -46,6 +48,20 @@ impl BatchResult {
     /// The response as a `T`, or `None` when it is something else.
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(&self.response).ok()
+    }
+
+    /// The response as a page of a collection, its rows left as JSON: what [`Client::get_rows`] gives for the same `GET`.
+    ///
+    /// Of the answer itself an archive tells the status alone. Fails with [`Error::Decode`] when the response is no such page.
+    pub fn into_rows(self, items_key: &'static str) -> Result<RawPage> {
+        let body = Bytes::from(self.response);
+        let meta = Meta {
+            status: self.status_code,
+            request_id: None,
+            server_time: None,
+            bytes: body.len() as u64,
+        };
+        json::raw_page(&body, items_key, [], |row, []| row, &operation(), meta)
     }
 
     /// Reads one element of a file of results.

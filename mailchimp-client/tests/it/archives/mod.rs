@@ -107,6 +107,24 @@ fn ids(results: &[BatchResult]) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn a_result_that_holds_a_page_is_cut_into_its_rows() {
+    let page = r#"{"emails":[{"id":"x"}, {"id":"y"}],"total_items":7,"campaign_id":"c"}"#;
+    let pages = [page, r#"{"emails":{}}"#, r#"{"emails":[{"id":"x"}"#, ""];
+    let results = pages.map(|page| result("a", page)).join(",");
+    let results = format!("[{results}]");
+    let archive = tar_of(&[(b"./1.json", EntryType::Regular, results.as_bytes())]);
+    let mut results = read(gzip(&archive)).await.unwrap().into_iter();
+    let page = results.next().unwrap().into_rows("emails").unwrap();
+    assert_eq!(page.rows, [r#"{"id":"x"}"#, r#"{"id":"y"}"#]);
+    assert_eq!((page.total_items, page.meta.status), (Some(7), 200));
+    assert_eq!(page.envelope::<String>("campaign_id").as_deref(), Some("c"));
+    for other in results {
+        let error = other.into_rows("emails").unwrap_err();
+        assert!(matches!(error, Error::Decode(_)), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn results_come_from_all_files_in_order() {
     let results = read(usual()).await.unwrap();
     assert_eq!(ids(&results), ["a", "a", "b"]);

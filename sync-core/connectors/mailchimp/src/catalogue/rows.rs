@@ -1,44 +1,42 @@
 //! The rows at one path, however the API gives them.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use mailchimp_client::{Client, Path, Query};
-use serde_json::value::RawValue;
-use sync_core::{Error, ErrorKind, Result, fingerprint};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use mailchimp_client::{Client, Error as ClientError, MAX_COUNT, Path, Query, RawPage};
+use sync_core::{Result, fingerprint};
 
 use super::definition::{Rows, StreamDefinition};
-use super::error::{restless, translate};
-use super::record::{Fields, own_key, text};
-use super::walk::{Identify, Page, Step, Walk};
-
-/// A collection with more pages than this, by cursor, never ends.
-const MOST_PAGES: u32 = 1_000_000;
+use super::error::translate;
+use super::record::{Fields, own_key};
+use super::walk::{Identify, Step, Walk};
 
 /// Gives the rows at a path.
-#[derive(Debug)]
 pub(super) struct RowReader {
     how: How,
 }
 
-#[derive(Debug)]
 enum How {
     Walk(Box<Walk>),
+    Cursor(CursorPages),
     Once(Box<Once>),
     Ended,
 }
 
-/// A request whose answer names the next one, or is the only one.
-#[derive(Debug)]
+/// Pages that name the next one.
+struct CursorPages {
+    stream: &'static str,
+    pages: BoxStream<'static, Result<RawPage, ClientError>>,
+}
+
+/// A request whose answer is everything.
 struct Once {
     client: Client,
     stream: &'static str,
     rows: Rows,
     path: Path,
     query: Query,
-    cursor: Option<String>,
-    pages: u32,
 }
 
 impl RowReader {
@@ -63,35 +61,42 @@ impl RowReader {
                 identify(definition),
                 ahead.clamp(1, 10),
             ))),
+            Rows::Cursor(items) => How::Cursor(CursorPages {
+                stream: definition.name,
+                pages: client
+                    .cursor_pages(path, items, query, MAX_COUNT, None)
+                    .boxed(),
+            }),
             rows => How::Once(Box::new(Once {
                 client,
                 stream: definition.name,
                 rows,
                 path,
                 query,
-                cursor: None,
-                pages: 0,
             })),
         };
         Self { how }
     }
 
     /// Takes the first page of a paged collection from elsewhere instead of asking for it.
-    pub(super) fn begin_with(&mut self, first: Page) {
+    pub(super) fn begin_with(&mut self, first: RawPage) {
         if let How::Walk(walk) = &mut self.how {
             walk.begin_with(first);
         }
     }
 
-    /// The next rows; `None` at the end.
+    /// The next rows; `None` at the end. Cancel-safe, but that a single answer is asked for again.
     pub(super) async fn next(&mut self) -> Result<Option<Step>> {
         match &mut self.how {
             How::Walk(walk) => walk.next().await,
+            How::Cursor(CursorPages { stream, pages }) => {
+                let page = pages.try_next().await;
+                let page = page.map_err(|error| translate(error, "read stream", stream))?;
+                Ok(page.map(Step::from))
+            }
             How::Once(once) => {
-                let (step, more) = once.ask().await?;
-                if !more {
-                    self.how = How::Ended;
-                }
+                let step = once.ask().await?;
+                self.how = How::Ended;
                 Ok(Some(step))
             }
             How::Ended => Ok(None),
@@ -100,54 +105,17 @@ impl RowReader {
 }
 
 impl Once {
-    /// The rows of the next answer, and whether there are more.
-    async fn ask(&mut self) -> Result<(Step, bool)> {
+    async fn ask(&self) -> Result<Step> {
         let failed = |error| translate(error, "read stream", self.stream);
-        match self.rows {
-            Rows::Whole(items) | Rows::Pages(items) | Rows::Nested { items, .. } => {
-                let page = self.client.get_rows(&self.path, items, &self.query).await;
-                let page = page.map_err(failed)?;
-                let step = Step {
-                    rows: page.rows,
-                    total: page.total_items,
-                };
-                Ok((step, false))
-            }
-            Rows::Single => {
-                let answer = self.client.get_bytes(&self.path, &self.query).await;
-                let step = Step {
-                    rows: vec![answer.map_err(failed)?.value],
-                    total: Some(1),
-                };
-                Ok((step, false))
-            }
-            Rows::Cursor(items) => {
-                let mut query = self
-                    .query
-                    .clone()
-                    .with("count", mailchimp_client::MAX_COUNT.to_string());
-                if let Some(cursor) = &self.cursor {
-                    query = query.with("cursor", cursor.clone());
-                }
-                let answer = self.client.get_bytes(&self.path, &query).await;
-                let answer = answer.map_err(failed)?.value;
-                let (rows, next) = page_and_cursor(&answer, items).ok_or_else(|| {
-                    Error::new(
-                        ErrorKind::Invalid,
-                        "read stream",
-                        "the answer has no array of records",
-                    )
-                    .with("stream", self.stream)
-                })?;
-                self.pages += 1;
-                if next.is_some() && (next == self.cursor || self.pages > MOST_PAGES) {
-                    return Err(restless(self.stream));
-                }
-                self.cursor = next;
-                let step = Step { rows, total: None };
-                Ok((step, self.cursor.is_some()))
-            }
+        if let Some(items) = self.rows.items() {
+            let page = self.client.get_rows(&self.path, items, &self.query).await;
+            return page.map(Step::from).map_err(failed);
         }
+        let answer = self.client.get_bytes(&self.path, &self.query).await;
+        Ok(Step {
+            rows: vec![answer.map_err(failed)?.value],
+            total: Some(1),
+        })
     }
 }
 
@@ -156,35 +124,6 @@ pub(super) fn asked(definition: &StreamDefinition, query: Query) -> Query {
     definition.query.iter().fold(query, |query, (name, value)| {
         query.with(*name, (*value).to_owned())
     })
-}
-
-/// The rows of an answer and the cursor of the next one.
-fn page_and_cursor(answer: &Bytes, items: &str) -> Option<(Vec<Bytes>, Option<String>)> {
-    let fields = Fields::of(answer)?;
-    let rows = rows_of(&fields, answer, items)?;
-    let next = fields.get("next_cursor").map(text);
-    let next = next.filter(|cursor| !cursor.is_empty());
-    Some((rows, next.map(Cow::into_owned)))
-}
-
-/// The page that an answer holds; `None` if it holds none.
-pub(super) fn page(answer: &Bytes, items: &str) -> Option<Page> {
-    let fields = Fields::of(answer)?;
-    Some(Page {
-        rows: rows_of(&fields, answer, items)?,
-        total: fields
-            .get("total_items")
-            .and_then(|total| total.get().parse().ok()),
-    })
-}
-
-fn rows_of(fields: &Fields<'_>, answer: &Bytes, items: &str) -> Option<Vec<Bytes>> {
-    let rows: Vec<&RawValue> = serde_json::from_str(fields.get(items)?.get()).ok()?;
-    let rows = rows.into_iter();
-    Some(
-        rows.map(|row| answer.slice_ref(row.get().as_bytes()))
-            .collect(),
-    )
 }
 
 /// Tells rows of a stream apart: by what names them, or else by all they say.

@@ -46,20 +46,20 @@ const MOST_STALLED: u32 = 20;
 /// Tells a row from others, whatever else about it changes.
 pub(super) type Identify = Arc<dyn Fn(&Bytes) -> u64 + Send + Sync>;
 
-/// Rows that the server gave as one page, from the beginning of the collection on.
-#[derive(Debug)]
-pub(super) struct Page {
+/// Rows that follow those of the page before.
+pub(super) struct Step {
     pub(super) rows: Vec<Bytes>,
     /// How many rows the server says there are.
     pub(super) total: Option<u64>,
 }
 
-/// Rows that follow those of the page before.
-#[derive(Debug)]
-pub(super) struct Step {
-    pub(super) rows: Vec<Bytes>,
-    /// How many rows the server says there are.
-    pub(super) total: Option<u64>,
+impl From<RawPage> for Step {
+    fn from(page: RawPage) -> Self {
+        Self {
+            rows: page.rows,
+            total: page.total_items,
+        }
+    }
 }
 
 /// A page under way.
@@ -110,7 +110,7 @@ pub(super) struct Walk {
     furthest: u64,
     ended: bool,
     /// What stands at offset 0, if that need not be asked for.
-    first: Option<Page>,
+    first: Option<RawPage>,
 }
 
 impl Walk {
@@ -149,15 +149,15 @@ impl Walk {
     }
 
     /// Begins with a page that was asked for by somebody else, with as many rows at most as a walk asks for.
-    pub(super) fn begin_with(&mut self, first: Page) {
+    pub(super) fn begin_with(&mut self, first: RawPage) {
         self.first = Some(first);
         self.next = self.count - OVERLAP as u64;
     }
 
     /// The next rows; `None` at the end. Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<Option<Step>> {
-        if let Some(Page { rows, total }) = self.first.take()
-            && let Some(step) = self.take(0, rows, total)?
+        if let Some(first) = self.first.take()
+            && let Some(step) = self.take(0, first.rows, first.total_items)?
         {
             return Ok(Some(step));
         }
@@ -298,14 +298,5 @@ impl Walk {
                 .collect(),
             total: self.total,
         }))
-    }
-}
-
-impl std::fmt::Debug for Walk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Walk")
-            .field("path", &self.path)
-            .field("next", &self.next)
-            .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use mailchimp_client::{
     ArchiveLimits, BatchMethod, BatchOperation, BatchPatience, BatchResult, Error as ClientError,
@@ -21,7 +20,7 @@ use super::workers::Shared;
 use crate::catalogue::definition::{Changes, StreamDefinition};
 use crate::catalogue::error::translate;
 use crate::catalogue::progress::{Progress, Sent};
-use crate::catalogue::rows::{asked, page};
+use crate::catalogue::rows::asked;
 use crate::catalogue::settings::{ActivityBy, StreamSettings};
 use crate::notice::Notice;
 
@@ -270,7 +269,7 @@ impl Shared {
         if result.is_success()
             && let Some(items) = definition.rows.items()
         {
-            unit.first = page(&Bytes::from(result.response), items);
+            unit.first = result.into_rows(items).ok();
         }
         if unit.first.is_none() {
             let part = unit.part(definition.name);

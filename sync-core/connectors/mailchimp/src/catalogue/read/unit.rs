@@ -1,11 +1,11 @@
 //! What the readers of one read pass on to each other.
 
+use mailchimp_client::RawPage;
 use sync_core::Error;
 
 use crate::catalogue::descent::{Ids, name_of};
 use crate::catalogue::progress::Sent;
 use crate::catalogue::record::StreamRecord;
-use crate::catalogue::walk::Page;
 
 /// A parent to read, or the whole stream if it has none.
 pub(super) struct Unit {
@@ -17,7 +17,7 @@ pub(super) struct Unit {
     /// How many rows the parent says there are.
     pub(super) rows: Option<u64>,
     /// The first page of its rows, if a batch brought it.
-    pub(super) first: Option<Page>,
+    pub(super) first: Option<RawPage>,
 }
 
 impl Unit {

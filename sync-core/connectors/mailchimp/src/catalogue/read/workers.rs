@@ -208,7 +208,12 @@ impl Shared {
         let names: Vec<String> = own_key(definition)
             .map(|name| format!("{items}.{name}"))
             .collect();
-        (!names.is_empty()).then(|| format!("{},total_items", names.join(",")))
+        // What leads to the next page and to the end must come too.
+        let envelope = match definition.rows {
+            Rows::Cursor(_) => "next_cursor",
+            _ => "total_items",
+        };
+        (!names.is_empty()).then(|| format!("{},{envelope}", names.join(",")))
     }
 }
 

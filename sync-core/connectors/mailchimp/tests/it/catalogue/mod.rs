@@ -1,6 +1,7 @@
 //! How streams of the catalogue are read.
 
 mod batches;
+mod contacts;
 mod faults;
 mod promises;
 mod removed;
