@@ -35,7 +35,9 @@ pub(crate) struct OptOut {
     /// When the audience stopped showing it: a new status, another address, a deletion.
     pub(crate) hidden: Option<DateTime<Utc>>,
     /// When the row changed last while showing it.
-    pub(crate) touched: DateTime<Utc>,
+    pub(crate) changed: DateTime<Utc>,
+    /// The time of that change as the row has it.
+    pub(crate) stamped: DateTime<Utc>,
 }
 
 /// Somebody opted in, in any audience.
@@ -90,7 +92,7 @@ impl People {
             counter: 0,
         };
         for audience in 0..people.handles.len() {
-            people.learn(audience);
+            people.learn(audience, None);
         }
         people
     }
@@ -117,7 +119,7 @@ impl People {
         if drawn < 17 {
             let (first, count) = (self.rng.u32(..900), self.rng.u32(1..60));
             let came = handle.bulk_import(first, count, now.trunc_subsecs(0));
-            self.learn(audience);
+            self.learn(audience, Some(now));
             return Some(format!(
                 "audience {audience}: {came:?} imported in one second"
             ));
@@ -154,7 +156,7 @@ impl People {
             _ => handle.set_vip(&contact, self.rng.bool()),
         };
         if done.is_ok() {
-            self.changed(audience, &before, after.clone(), stamp);
+            self.changed(audience, &before, after.clone(), now, stamp);
         }
         Some(format!(
             "audience {audience}: {contact} {} -> {}{}, {done:?}",
@@ -231,11 +233,11 @@ impl People {
                     ..before.clone()
                 };
                 let contact = before.contact.clone();
-                self.changed(audience, &before, after, now);
+                self.changed(audience, &before, after, now, now);
                 format!("audience {audience}: {contact} signs up again")
             }
             _ => {
-                let came = self.learn(audience);
+                let came = self.learn(audience, Some(now));
                 format!("audience {audience}: {came:?} signs up, {:?}", done.err())
             }
         }
@@ -246,24 +248,32 @@ impl People {
         self.audiences[audience].get(contact).cloned()
     }
 
-    /// Notes what a change of one member means.
-    fn changed(&mut self, audience: usize, before: &Person, mut after: Person, now: DateTime<Utc>) {
+    /// Notes what a change of one member means, with the time that the row has for it.
+    fn changed(
+        &mut self,
+        audience: usize,
+        before: &Person,
+        mut after: Person,
+        now: DateTime<Utc>,
+        stamp: DateTime<Utc>,
+    ) {
         let is_out = |person: &Person| person.status == Status::Unsubscribed;
         let moved = !before.address.eq_ignore_ascii_case(&after.address);
         // A tag that was there already changes nothing, and an earlier stamp in the future stays then. Counting it as a change,
         // by the later of the two, only asks less of the importer.
-        let touched = now.max(before.touched);
+        let touched = stamp.max(before.touched);
         after.touched = touched;
         if is_out(before) && is_out(&after) && !moved {
             for out in self.showing(audience, &after.contact) {
-                out.touched = touched;
+                out.changed = now;
+                out.stamped = touched;
             }
         } else {
             for out in self.showing(audience, &after.contact) {
                 out.hidden = Some(now);
             }
             if is_out(&after) {
-                self.opt_out(audience, &after, now);
+                self.opt_out(audience, &after, now, now);
             }
         }
         if is_out(&after) {
@@ -287,14 +297,21 @@ impl People {
         self.audiences[audience].insert(after.contact.clone(), after);
     }
 
-    fn opt_out(&mut self, audience: usize, person: &Person, at: DateTime<Utc>) {
+    fn opt_out(
+        &mut self,
+        audience: usize,
+        person: &Person,
+        at: DateTime<Utc>,
+        stamped: DateTime<Utc>,
+    ) {
         self.outs.push(OptOut {
             address: person.address.to_lowercase(),
             audience,
             contact: person.contact.clone(),
             at,
             hidden: None,
-            touched: at,
+            changed: at,
+            stamped,
         });
     }
 
@@ -313,8 +330,9 @@ impl People {
         self.order[audience].retain(|contact| *contact != person.contact);
     }
 
-    /// Takes up members that came in some other way than by a change of a known one, and gives their ids.
-    fn learn(&mut self, audience: usize) -> Vec<String> {
+    /// Takes up members that came now, or had been there before the beginning, in some other way than by a change of a known
+    /// one, and gives their ids.
+    fn learn(&mut self, audience: usize, now: Option<DateTime<Utc>>) -> Vec<String> {
         let handle = self.handles[audience].clone();
         let mut came = Vec::new();
         for member in handle.members() {
@@ -341,7 +359,8 @@ impl People {
                 touched_while_out: is_out.then_some(member.last_changed),
             };
             if is_out {
-                self.opt_out(audience, &person, member.last_changed);
+                let stamped = member.last_changed;
+                self.opt_out(audience, &person, now.unwrap_or(stamped), stamped);
             }
             if member.status == Status::Subscribed
                 && let Some(at) = opted_in

@@ -266,14 +266,24 @@ impl World {
         lock(&self.runs).get(&import).cloned().unwrap_or_default()
     }
 
-    /// Whether a change was old enough for a run to be read by it.
+    /// Whether a change showed, and was old enough, for a run to be read by it.
     ///
-    /// A run ends its range by the server's time. An importer that hears none has only its own clock, and one that is
-    /// behind lets it read less.
-    pub(crate) fn is_readable_by(&self, run: &RunTimes, changed: DateTime<Utc>) -> bool {
-        let told = self.scenario.date == ServerDate::Right;
-        self.shows(changed) <= run.began
-            && (told || changed + TimeDelta::seconds(3) <= run.importer)
+    /// A run ends its range by the server's clock or by its own, whichever is behind, and stays two whole seconds behind
+    /// that.
+    pub(crate) fn is_readable_by(&self, run: &RunTimes, stamped: DateTime<Utc>) -> bool {
+        let server = match self.scenario.date {
+            ServerDate::Right | ServerDate::Missing => run.began,
+            ServerDate::Off(seconds) => run.began + TimeDelta::seconds(seconds),
+        };
+        self.shows(stamped) <= run.began
+            && stamped + TimeDelta::seconds(3) <= server.min(run.importer)
+    }
+
+    /// Whether imports pass over the opt-outs of all audiences before they opt anybody in.
+    pub(crate) fn has_passes(&self) -> bool {
+        let imports = self.scenario.imports.iter();
+        let contacts = imports.filter(|import| import.sink == SinkKind::Contacts);
+        contacts.count() > 1
     }
 
     /// Notes that an opt-in came.
@@ -302,8 +312,13 @@ impl World {
 
     /// The moment by which a change made now shows everywhere, whole seconds allowed for.
     pub(crate) fn shows(&self, changed: DateTime<Utc>) -> DateTime<Utc> {
+        self.shows_somewhere(changed) + TimeDelta::seconds(1)
+    }
+
+    /// The moment from which a change made now shows to who asks without an upper bound.
+    pub(crate) fn shows_somewhere(&self, changed: DateTime<Utc>) -> DateTime<Utc> {
         let lag = TimeDelta::from_std(self.scenario.visibility_lag).unwrap_or(TimeDelta::MAX);
-        changed + TimeDelta::seconds(1) + lag
+        changed + lag
     }
 }
 

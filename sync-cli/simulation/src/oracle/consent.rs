@@ -101,7 +101,17 @@ fn sender(world: &World, change: &ConsentChange, came: DateTime<Utc>) -> Option<
 
 /// Whether the opt-out showed from the run's beginning to this moment, untouched since before.
 fn showed(world: &World, out: &OptOut, run: &RunTimes, at: DateTime<Utc>) -> bool {
-    world.is_readable_by(run, out.touched) && out.hidden.is_none_or(|hidden| hidden > at)
+    is_read_by(world, out, run) && out.hidden.is_none_or(|hidden| hidden > at)
+}
+
+/// Whether a run reads the opt-out, if it stays as it is. Passes over opt-outs read whatever shows when they begin; other
+/// reads stop before the present.
+fn is_read_by(world: &World, out: &OptOut, run: &RunTimes) -> bool {
+    if world.has_passes() {
+        world.shows_somewhere(out.changed) <= run.began
+    } else {
+        world.is_readable_by(run, out.stamped)
+    }
 }
 
 /// Whether a run of the audience that was complete before this one saw it.
@@ -113,7 +123,7 @@ fn was_seen(world: &World, out: &OptOut, before: &RunTimes) -> bool {
     .into_iter()
     .flatten();
     runs.flat_map(|import| world.runs(import)).any(|run| {
-        world.is_readable_by(&run, out.touched)
+        is_read_by(world, out, &run)
             && run.completed.is_some_and(|completed| {
                 completed <= before.began && out.hidden.is_none_or(|hidden| hidden > completed)
             })

@@ -53,6 +53,12 @@ fn histories_that_once_went_wrong_stay_right() {
         let violation = without_later_additions(seed).play(None, false).violation;
         assert_eq!(violation, None, "seed {seed}");
     }
+    // Opt-outs of one audience that another did not know of: stamped ahead of the clock (2000335), too young for a server's
+    // clock that is behind (2001565, 2002902), or made in the last second before a run (2005708).
+    for seed in [2_000_335, 2_001_565, 2_002_902, 2_005_708] {
+        let violation = Scenario::of_seed(seed).play(None, false).violation;
+        assert_eq!(violation, None, "seed {seed}");
+    }
 }
 
 /// The scenario that a seed gave when its history went wrong: without what came to be drawn since then.

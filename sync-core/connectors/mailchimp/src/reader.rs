@@ -24,6 +24,9 @@ const TIME_SERVES_FOR: Duration = Duration::from_secs(60);
 /// Batches that may wait for the engine: what arrives while it commits, at 200 ms an answer. Each holds a page of about 1 MB.
 const READY_BATCHES: usize = 4;
 
+/// Stamps further in the future than these ten years are no times.
+const FAR_FUTURE: i64 = 10 * 366 * 24 * 3600;
+
 /// How far the server's clock and ours may be apart, before neither is trusted.
 const TRUSTED_SKEW: TimeDelta = TimeDelta::minutes(2);
 
@@ -63,9 +66,10 @@ pub(crate) async fn server_time(client: &Client, list_id: &str) -> Result<Option
 /// Up to when a run reads.
 #[derive(Clone, Copy)]
 struct Bound {
+    /// The last second that is read.
     at: i64,
-    /// Whether it is certain to be past at the server.
-    trusted: bool,
+    /// The last second that is certain to be over at the server, so that a run which read it is complete until then.
+    over: Option<i64>,
     /// What is past by every clock there is. A member may be stamped later, and others may still change before that.
     past: i64,
 }
@@ -250,9 +254,7 @@ impl<T: Item> Run<T> {
 
     /// Where reading may start again when all that was handed out is durable.
     fn cursor(&self) -> Result<Option<Cursor>> {
-        let until = if self.bound.trusted {
-            Some(self.bound.at)
-        } else {
+        let until = self.bound.over.or_else(|| {
             let lag = i64::from(self.task.settings.safety_lag_seconds);
             let before = match &self.task.from {
                 From::Nothing { .. } => None,
@@ -262,7 +264,7 @@ impl<T: Item> Run<T> {
                 .map(|newest| newest.min(self.bound.past) - lag)
                 .max(before)
                 .map(|at| at.min(self.bound.at))
-        };
+        });
         let open = self.plan.open_windows();
         until
             .map(|until| {
@@ -283,15 +285,19 @@ pub(crate) fn fewer_rows_may_help(error: &mailchimp_client::Error) -> bool {
 }
 
 impl Task {
-    /// The server's time, or ours if that is behind, less the safety lag. If they are too far apart, the newest change that
-    /// shows, so that everything is read. Then the run is complete only as far as it has seen members, and no further than
-    /// the clock that is behind.
+    /// Up to the server's time, or ours if that is behind, less the safety lag. If they are too far apart, up to the newest
+    /// change that shows, so that everything is read. Then the run is complete only as far as it has seen members, and no
+    /// further than the clock that is behind.
+    ///
+    /// Opt-outs are always read up to the newest that shows: one that is left to the next run may be answered by an opt-in
+    /// in this one, and a stamp in the future would leave it to many.
     async fn bound(&self) -> Result<Bound> {
         if let Some(until) = self.settings.until {
+            let until = until.timestamp();
             return Ok(Bound {
-                at: until.timestamp(),
-                trusted: true,
-                past: until.timestamp(),
+                at: until,
+                over: Some(until),
+                past: until,
             });
         }
         let server = match self.server_time {
@@ -299,27 +305,25 @@ impl Task {
             _ => server_time(&self.client, &self.list_id).await?,
         };
         let local = self.clock.now();
-        let trusted = server.filter(|server| (*server - local).abs() <= TRUSTED_SKEW);
-        if trusted.is_none() {
+        let trusted = server.is_some_and(|server| (server - local).abs() <= TRUSTED_SKEW);
+        if !trusted {
             let notice = Notice::ServerTimeDistrusted { server, local };
             self.hooks.on_notice(&self.list_id, &notice);
         }
-        let lag = i64::from(self.settings.safety_lag_seconds);
         // Of two clocks that agree well enough, the one behind costs a few seconds, and the one ahead might cost members.
         let past = server.map_or(local, |server| server.min(local)).timestamp();
-        if trusted.is_some() {
-            return Ok(Bound {
-                at: past - lag,
-                trusted: true,
-                past,
-            });
-        }
-        let newest = self.newest_change().await?;
-        Ok(Bound {
-            at: newest.map_or(past, |newest| newest.timestamp()),
-            trusted: false,
-            past,
-        })
+        let over = trusted.then_some(past - i64::from(self.settings.safety_lag_seconds));
+        let at = match (over, self.settings.status, &self.from) {
+            (Some(over), StatusFilter::All, _) => over,
+            // Asking for the newest would cost every hour a request. A range that ends far behind it is the same, but is
+            // not well split among connections; what came since the last run is seldom worth that.
+            (Some(_), StatusFilter::Unsubscribed, From::Progress(_)) => past + FAR_FUTURE,
+            (over, ..) => {
+                let newest = self.newest_change().await?.map(|time| time.timestamp());
+                newest.max(over).unwrap_or(past)
+            }
+        };
+        Ok(Bound { at, over, past })
     }
 
     /// The newest `last_changed` of all members that the read is about; `None` if there are none.

@@ -52,7 +52,8 @@ pub enum StatusFilter {
     /// Everyone, archived members included.
     #[default]
     All,
-    /// Only who is unsubscribed now: for delivering opt-outs before anything else.
+    /// Only who is unsubscribed now: for knowing opt-outs before anything else. Read up to the newest that shows, whatever
+    /// the clocks say.
     Unsubscribed,
 }
 

@@ -154,6 +154,45 @@ async fn the_opt_out_pass_gives_the_unsubscribed_and_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_opt_out_pass_gives_who_opted_out_just_now_or_ahead_of_the_clock() {
+    for skew in [0, -90] {
+        let behind = TimeDelta::seconds(skew);
+        let api = Api::new(|settings| settings.date_header = DateHeader::Skewed(behind));
+        let audience = api.simulator.add_audience(shop(2_000));
+        let source = api.source(AudienceSettings {
+            status: StatusFilter::Unsubscribed,
+            ..Default::default()
+        });
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let mut delivered = Delivered::default();
+        delivered.read(&source).await;
+
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        let subscribed = |position| {
+            let mut members = audience.members();
+            members.retain(|member| member.status == Status::Subscribed);
+            members.swap_remove(position).contact_id
+        };
+        let (now, ahead) = (subscribed(0), subscribed(1));
+        let later = (api.clock)() + TimeDelta::hours(1);
+        audience.unsubscribe(&now).expect("a member");
+        audience.at(later).unsubscribe(&ahead).expect("a member");
+        for _ in 0..2 {
+            delivered.rows.clear();
+            delivered.read(&source).await;
+            assert!(delivered.rows.contains_key(&now), "{skew}");
+            assert!(delivered.rows.contains_key(&ahead), "{skew}");
+            let complete = (api.clock)() + behind - TimeDelta::seconds(2);
+            let until = delivered.complete_until();
+            assert!(
+                until <= Some(complete),
+                "{until:?}: others may opt out before a stamp in the future"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_load_can_leave_out_the_oldest() {
     let api = Api::new(|_| {});
     let audience = api.simulator.add_audience(AudienceSpec::new(LIST, 3_000));
