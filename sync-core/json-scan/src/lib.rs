@@ -4,7 +4,7 @@
 //! A parser that hands each value over twice, once to find its end and once to read it, took a third of a read's time.
 //!
 //! A [`Scanner`] takes one token after the other and is strict: what it takes is valid JSON (RFC 8259), however deep, and what
-//! is none is [`Broken`]. It does not recurse. [`fields`] finds a few fields of an object.
+//! is none is [`Broken`]. It does not recurse. [`fields`] finds a few fields of an object, [`each_field`] gives all.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -129,14 +129,7 @@ impl<'r> Scanner<'r> {
         names: [&str; N],
         found: &mut [Option<&'r str>; N],
     ) -> Result<(), Broken> {
-        if !self.take(b'{') {
-            return Err(Broken);
-        }
-        if self.take(b'}') {
-            return Ok(());
-        }
-        loop {
-            let (name, escaped) = self.name_and_whether_escaped()?;
+        self.each_field(|name, escaped, value| {
             let wanted = if escaped {
                 let name = text(name);
                 names
@@ -146,12 +139,30 @@ impl<'r> Scanner<'r> {
                 let name = name.get(1..name.len() - 1).unwrap_or_default();
                 names.iter().position(|wanted| name == *wanted)
             };
+            if let Some(wanted) = wanted {
+                found[wanted].get_or_insert(value);
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes an object. `field` gets each name with its quotes, whether there are escapes in it, and the value.
+    fn each_field(
+        &mut self,
+        mut field: impl FnMut(&'r str, bool, &'r str) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        if !self.take(b'{') {
+            return Err(Broken);
+        }
+        if self.take(b'}') {
+            return Ok(());
+        }
+        loop {
+            let (name, escaped) = self.name_and_whether_escaped()?;
             self.peek();
             let start = self.at;
             self.value()?;
-            if let Some(wanted) = wanted {
-                found[wanted].get_or_insert(self.since(start));
-            }
+            field(name, escaped, self.since(start))?;
             if self.take(b'}') {
                 return Ok(());
             }
@@ -327,6 +338,22 @@ pub fn fields<'r, const N: usize>(
     let mut found = [None; N];
     scanner.object(names, &mut found).ok()?;
     scanner.ended().then_some(found)
+}
+
+/// Hands out the fields of a JSON object in their order: what the name stands for, and the text of the value.
+///
+/// # Errors
+/// When the text is not one JSON object, or a name stands for nothing (see [`text`]). Fields may have been handed out before.
+pub fn each_field<'r>(
+    object: &'r str,
+    mut field: impl FnMut(Cow<'r, str>, &'r str),
+) -> Result<(), Broken> {
+    let mut scanner = Scanner::new(object);
+    scanner.each_field(|name, _, value| {
+        field(text(name).ok_or(Broken)?, value);
+        Ok(())
+    })?;
+    if scanner.ended() { Ok(()) } else { Err(Broken) }
 }
 
 /// What a string stands for, from how it is written; `None` for every other value, and for a string with half of a surrogate
@@ -530,12 +557,21 @@ mod tests {
                 let string = found.and_then(text);
                 prop_assert_eq!(string.as_deref(), object.get(name).and_then(Value::as_str));
             }
+            let mut all = Map::new();
+            let whole = each_field(&written, |name, value| {
+                all.insert(name.into_owned(), serde_json::from_str(value).unwrap());
+            });
+            prop_assert_eq!(whole, Ok(()));
+            prop_assert_eq!(all, object);
         }
 
         #[test]
         fn an_object_is_one_where_a_parser_says_so(text in "\\{[{}\\[\\]\",:\\\\ a1]{0,40}") {
             let is_object = serde_json::from_str::<&RawValue>(&text).is_ok();
             prop_assert_eq!(fields(&text, ["a", "1"]).is_some(), is_object);
+            // A name is text to the one and only syntax to the other.
+            let all = each_field(&text, |_, _| {});
+            prop_assert!(all.is_ok() == is_object || text.contains('\\'));
         }
 
         #[test]

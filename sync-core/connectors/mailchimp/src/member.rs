@@ -1,6 +1,7 @@
 //! One member of an audience, as the API gave it.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,6 +19,9 @@ pub struct MemberRow {
     id: Option<Box<str>>,
     last_changed: Option<DateTime<Utc>>,
     archived: bool,
+    /// Where the value of `merge_fields` stands in `raw`.
+    merge_fields: Option<Range<usize>>,
+    names_list: bool,
     raw: Bytes,
 }
 
@@ -27,7 +31,7 @@ impl MemberRow {
     /// Only identity, `last_changed` and `status` are looked at, and each may be missing or of another type.
     pub fn from_json(list_id: &Arc<str>, raw: Bytes) -> Option<Self> {
         let text = std::str::from_utf8(&raw).ok()?;
-        let identity = Identity::of(json_scan::fields(text, Identity::FIELDS)?);
+        let identity = Identity::of(&raw, json_scan::fields(text, Identity::FIELDS)?);
         let archived = identity.archived;
         Self::new(list_id, identity, archived, raw)
     }
@@ -44,6 +48,8 @@ impl MemberRow {
             id: identity.id,
             last_changed: identity.last_changed,
             archived,
+            merge_fields: identity.merge_fields,
+            names_list: identity.names_list,
             raw: on_one_line(raw),
         })
     }
@@ -72,6 +78,17 @@ impl MemberRow {
     pub fn raw(&self) -> &Bytes {
         &self.raw
     }
+
+    /// The text of the value of `merge_fields`, if the row has it.
+    pub(crate) fn merge_fields(&self) -> Option<&str> {
+        let text = self.raw.get(self.merge_fields.clone()?)?;
+        std::str::from_utf8(text).ok()
+    }
+
+    /// Whether the row has a `list_id`.
+    pub(crate) fn names_list(&self) -> bool {
+        self.names_list
+    }
 }
 
 /// Keyed by `contact_id`, which survives a change of address; by `id` where there is none.
@@ -99,7 +116,7 @@ impl fmt::Debug for MemberRow {
     }
 }
 
-/// Line breaks can only stand between JSON tokens, where any white space does.
+/// Line breaks can only stand between JSON tokens, where any white space does. Every byte keeps its place.
 fn on_one_line(raw: Bytes) -> Bytes {
     if memchr::memchr2(b'\n', b'\r', &raw).is_none() {
         return raw;
@@ -123,15 +140,27 @@ pub(crate) struct Identity {
     pub(crate) last_changed: Option<DateTime<Utc>>,
     /// Whether `status` says so.
     archived: bool,
+    /// Where the value of `merge_fields` stands in the row.
+    merge_fields: Option<Range<usize>>,
+    names_list: bool,
 }
 
 impl Identity {
-    /// Where it is found in a row.
-    pub(crate) const FIELDS: [&str; 4] = ["contact_id", "id", "last_changed", "status"];
+    /// Where it is found in a row, with what is found in the same scan.
+    pub(crate) const FIELDS: [&str; 6] = [
+        "contact_id",
+        "id",
+        "last_changed",
+        "status",
+        "merge_fields",
+        "list_id",
+    ];
 
-    /// From the JSON text of the values of [`Identity::FIELDS`].
-    pub(crate) fn of(values: [Option<&str>; Self::FIELDS.len()]) -> Self {
-        let texts = values.map(|value| json_scan::text(value?).filter(|text| !text.is_empty()));
+    /// From the JSON text of the values of [`Identity::FIELDS`], which are parts of `row`.
+    pub(crate) fn of(row: &[u8], values: [Option<&str>; Self::FIELDS.len()]) -> Self {
+        let [contact_id, id, last_changed, status, merge_fields, list_id] = values;
+        let texts = [contact_id, id, last_changed, status]
+            .map(|value| json_scan::text(value?).filter(|text| !text.is_empty()));
         let [contact_id, id, last_changed, status] = texts;
         let key = contact_id.as_deref().or(id.as_deref()).map(Key::new);
         Self {
@@ -139,8 +168,16 @@ impl Identity {
             id: id.map(|id| Box::from(&*id)),
             last_changed: last_changed.as_deref().and_then(whole_second),
             archived: status.as_deref() == Some("archived"),
+            merge_fields: merge_fields.and_then(|part| place(row, part)),
+            names_list: list_id.is_some(),
         }
     }
+}
+
+/// Where a part of the row stands in it.
+fn place(row: &[u8], part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(row.as_ptr().addr())?;
+    Some(start..start + part.len())
 }
 
 /// Windows are whole seconds; should a fraction ever come, the second it lies in decides.

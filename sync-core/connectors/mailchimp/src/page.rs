@@ -116,7 +116,7 @@ impl<T: Item> Reading<T> {
     }
 
     fn take(&mut self, raw: Bytes, values: [Option<&str>; Identity::FIELDS.len()]) {
-        let identity = Identity::of(values);
+        let identity = Identity::of(&raw, values);
         let id = identity
             .key
             .as_ref()

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use mailchimp_client::{Path, Query};
 use sync_core::{
     Batch, BatchReader, Change, Clock, Error, ErrorKind, Key, Keyed, Position, Result, Source,
@@ -49,11 +48,7 @@ impl MembersSource {
         let client = account.client().clone();
         let inner = AudienceSource::new(client, list_id.clone(), settings, clock)?;
         Ok(Self {
-            tags: Arc::new(Tags {
-                account: account.clone(),
-                list_id: list_id.clone(),
-                known: Mutex::default(),
-            }),
+            tags: Arc::new(Tags::new(account.clone(), list_id.clone())),
             account,
             list_id,
             inner,
@@ -90,118 +85,178 @@ pub(super) fn member_key(account_id: &str, list_id: &Arc<str>, key: &Key) -> Res
     }
 }
 
-/// The key of a member in the stream.
-fn stream_key(account_id: &str, list_id: &str, member: &Key) -> Key {
-    let parts = [account_id, list_id, member.as_str()].map(key_part);
-    Key::new(parts.join(":"))
+/// How the records of an audience begin.
+struct Beginning {
+    /// With the brace, and without the audience's id.
+    record: String,
+    list_id: String,
+    key: String,
 }
 
-/// The merge ids of an audience's tags.
+impl Beginning {
+    fn new(account_id: &str, list_id: &str) -> Self {
+        Self {
+            record: format!("{{\"account_id\":{}", json_string(account_id)),
+            list_id: format!(",\"list_id\":{}", json_string(list_id)),
+            key: format!("{}:{}:", key_part(account_id), key_part(list_id)),
+        }
+    }
+
+    /// The key of a member in the stream.
+    fn key(&self, member: &Key) -> Key {
+        Key::from([&self.key, &*key_part(member.as_str())].concat())
+    }
+
+    /// The member as a record of the stream. Tags that are not among `names` go into `unknown`, and what is given back then
+    /// lacks them.
+    fn record(
+        &self,
+        row: &MemberRow,
+        names: &Names,
+        unknown: &mut HashSet<String>,
+    ) -> StreamRecord {
+        let merged = row.merge_fields().filter(|text| text.starts_with('{'));
+        let before = self.record.len() + self.list_id.len();
+        let after = merged.map_or(0, str::len) + 32;
+        let mut data = Vec::with_capacity(before + row.raw().len() + after);
+        data.extend_from_slice(self.record.as_bytes());
+        if !row.names_list() {
+            data.extend_from_slice(self.list_id.as_bytes());
+        }
+        let inside = object_inside(row.raw());
+        if !inside.is_empty() {
+            data.push(b',');
+            data.extend_from_slice(inside);
+        }
+        if let Some(merged) = merged {
+            let end = data.len();
+            data.extend_from_slice(b",\"merge\":{");
+            let begin = data.len();
+            let whole = json_scan::each_field(merged, |tag, value| {
+                let Some(name) = names.get(&*tag) else {
+                    unknown.insert(tag.into_owned());
+                    return;
+                };
+                if data.len() > begin {
+                    data.push(b',');
+                }
+                data.extend_from_slice(name.as_bytes());
+                data.extend_from_slice(value.as_bytes());
+            });
+            match whole {
+                Ok(()) => data.push(b'}'),
+                Err(_) => data.truncate(end),
+            }
+        }
+        data.push(b'}');
+        StreamRecord::new(self.key(&row.key()), data.into())
+    }
+
+    fn change(
+        &self,
+        change: &Change<MemberRow>,
+        names: &Names,
+        unknown: &mut HashSet<String>,
+    ) -> Change<StreamRecord> {
+        match change {
+            Change::Present(row) => Change::Present(self.record(row, names, unknown)),
+            Change::Removed(key) => Change::Removed(self.key(key)),
+        }
+    }
+}
+
+/// By tag, how the field with its value begins in `merge`: the name in quotes, and the colon.
+type Names = HashMap<String, String>;
+
+/// What an audience's tags are called in `merge`.
 struct Tags {
     account: CatalogueAccount,
     list_id: Arc<str>,
-    known: Mutex<(HashMap<String, String>, Option<Instant>)>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    names: Arc<Names>,
+    asked: Option<Instant>,
 }
 
 impl Tags {
-    /// The merge id of each tag that has one. Asks the API when a tag is not known, or when it was asked long ago, so that an
-    /// audience in which nothing changed costs no call.
-    async fn of(&self, rows: &[&MemberRow]) -> Result<HashMap<String, String>> {
-        let mut held = self.known.lock().await;
-        let (known, asked) = &mut *held;
-        if asked.is_some_and(|asked| asked.elapsed() >= SERVES_FOR) {
+    fn new(account: CatalogueAccount, list_id: Arc<str>) -> Self {
+        Self {
+            account,
+            list_id,
+            known: Mutex::default(),
+        }
+    }
+
+    /// What `make` makes with the names of all tags that it comes across: once if they are known, and else a second time.
+    /// Asks the API when a tag is not known, or when it was asked long ago, so that an audience in which nothing changed
+    /// costs no call.
+    async fn applied<T>(&self, make: impl Fn(&Names, &mut HashSet<String>) -> T) -> Result<T> {
+        let names = self.known().await;
+        let mut unknown = HashSet::new();
+        let all = make(&names, &mut unknown);
+        if unknown.is_empty() {
+            return Ok(all);
+        }
+        let names = self.ask(unknown).await?;
+        Ok(make(&names, &mut HashSet::new()))
+    }
+
+    async fn known(&self) -> Arc<Names> {
+        let mut known = self.known.lock().await;
+        if known
+            .asked
+            .is_some_and(|asked| asked.elapsed() >= SERVES_FOR)
+        {
             // Somebody may have given a tag to another field: then it is known, and wrong.
-            known.clear();
+            *known = Known::default();
         }
-        let mut used: HashSet<String> = HashSet::new();
+        known.names.clone()
+    }
+
+    /// The names of these tags too.
+    async fn ask(&self, unknown: HashSet<String>) -> Result<Arc<Names>> {
+        let mut known = self.known.lock().await;
+        // Somebody else may have asked meanwhile.
+        if unknown.iter().all(|tag| known.names.contains_key(tag)) {
+            return Ok(known.names.clone());
+        }
+        let failed = |error| translate(error, "read merge fields", STREAM);
+        let path = Path::new("/lists/{list_id}/merge-fields", &[&self.list_id]).map_err(failed)?;
+        let query = Query::new().with("count", "1000").with(
+            "fields",
+            "merge_fields.tag,merge_fields.merge_id,total_items",
+        );
+        let page = self
+            .account
+            .client()
+            .get_rows(&path, "merge_fields", &query);
+        let rows = page.await.map_err(failed)?.rows;
+        let names = Arc::make_mut(&mut known.names);
         for row in rows {
-            if let Some(fields) = merge_fields(row.raw()) {
-                for (tag, _) in fields.iter() {
-                    if !known.contains_key(tag) && !used.contains(tag) {
-                        used.insert(tag.to_owned());
-                    }
+            if let Some(fields) = Fields::of(&row) {
+                let (tag, id) = (fields.id("tag"), fields.id("merge_id"));
+                if !tag.is_empty() && !id.is_empty() {
+                    names.insert(tag.into_owned(), name(&id));
                 }
             }
         }
-        if !used.is_empty() {
-            let failed = |error| translate(error, "read merge fields", STREAM);
-            let path =
-                Path::new("/lists/{list_id}/merge-fields", &[&self.list_id]).map_err(failed)?;
-            let query = Query::new().with("count", "1000").with(
-                "fields",
-                "merge_fields.tag,merge_fields.merge_id,total_items",
-            );
-            let page = self
-                .account
-                .client()
-                .get_rows(&path, "merge_fields", &query);
-            for row in page.await.map_err(failed)?.rows {
-                if let Some(fields) = Fields::of(&row) {
-                    let (tag, id) = (fields.id("tag"), fields.id("merge_id"));
-                    if !tag.is_empty() && !id.is_empty() {
-                        known.insert(tag.into_owned(), id.into_owned());
-                    }
-                }
-            }
-            // The address is a merge field without an id of its own; and a tag may be gone already. Neither is asked for
-            // again.
-            for tag in used {
-                known.entry(tag).or_default();
-            }
-            *asked = Some(Instant::now());
+        // A tag without an id stays what it is: better a column too many than a value too few. The address is a merge field
+        // without one; and a tag may be gone already. Neither is asked for again.
+        for tag in unknown {
+            let own = name(&tag);
+            names.entry(tag).or_insert(own);
         }
-        Ok(known.clone())
+        known.asked = Some(Instant::now());
+        Ok(known.names.clone())
     }
 }
 
-/// The text of the values of these fields of a member, without taking the rest of it apart.
-fn values<'r, const N: usize>(raw: &'r [u8], names: [&str; N]) -> [Option<&'r str>; N] {
-    let text = std::str::from_utf8(raw).ok();
-    text.and_then(|text| json_scan::fields(text, names))
-        .unwrap_or([None; N])
-}
-
-fn merge_fields(raw: &Bytes) -> Option<Fields<'_>> {
-    let [merged] = values(raw, ["merge_fields"]);
-    Fields::of(merged?.as_bytes())
-}
-
-/// The member as a record of the stream.
-fn record(account_id: &str, row: &MemberRow, tags: &HashMap<String, String>) -> StreamRecord {
-    let key = stream_key(account_id, row.list_id(), &row.key());
-    let raw = row.raw();
-    let mut data = Vec::with_capacity(raw.len() + 256);
-    data.extend_from_slice(b"{\"account_id\":");
-    data.extend_from_slice(json_string(account_id).as_bytes());
-    let [list_id, merged] = values(raw, ["list_id", "merge_fields"]);
-    if list_id.is_none() {
-        data.extend_from_slice(b",\"list_id\":");
-        data.extend_from_slice(json_string(row.list_id()).as_bytes());
-    }
-    let inside = object_inside(raw);
-    if !inside.is_empty() {
-        data.push(b',');
-        data.extend_from_slice(inside);
-    }
-    if let Some(merged) = merged.and_then(|merged| Fields::of(merged.as_bytes())) {
-        data.extend_from_slice(b",\"merge\":{");
-        let mut first = true;
-        for (tag, value) in merged.iter() {
-            // A tag without an id stays what it is: better a column too many than a value too few.
-            let id = tags.get(tag).filter(|id| !id.is_empty());
-            let name = id.map_or(tag, String::as_str);
-            if !first {
-                data.push(b',');
-            }
-            first = false;
-            data.extend_from_slice(json_string(name).as_bytes());
-            data.push(b':');
-            data.extend_from_slice(value.get().as_bytes());
-        }
-        data.push(b'}');
-    }
-    data.push(b'}');
-    StreamRecord::new(key, data.into())
+/// What a field of an object begins with.
+fn name(text: &str) -> String {
+    format!("{}:", json_string(text))
 }
 
 /// What stands between the braces of an object.
@@ -243,12 +298,14 @@ impl Source for MembersSource {
             .map(|key| member_key(&account_id, &self.list_id, key))
             .collect::<Result<Vec<Key>>>()?;
         let rows = self.inner.fetch(&members).await?;
-        let present: Vec<&MemberRow> = rows.iter().flatten().collect();
-        let tags = self.tags.of(&present).await?;
-        let found = rows
-            .iter()
-            .map(|row| row.as_ref().map(|row| record(&account_id, row, &tags)));
-        Ok(found.collect())
+        let beginning = Beginning::new(&account_id, &self.list_id);
+        self.tags
+            .applied(|names, unknown| {
+                let record =
+                    |row: &Option<MemberRow>| Some(beginning.record(row.as_ref()?, names, unknown));
+                rows.iter().map(record).collect()
+            })
+            .await
     }
 
     fn keys(&self) -> Result<Option<Box<dyn BatchReader<Key>>>> {
@@ -282,22 +339,21 @@ impl BatchReader<Change<StreamRecord>> for MembersReader {
             return Ok(None);
         };
         let account_id = self.account.id().await?;
-        let present: Vec<&MemberRow> = batch
-            .items
-            .iter()
-            .filter_map(|change| match change {
-                Change::Present(row) => Some(row),
-                Change::Removed(_) => None,
+        let beginning = Beginning::new(&account_id, &self.tags.list_id);
+        let items = self
+            .tags
+            .applied(|names, unknown| {
+                let changes = batch.items.iter();
+                changes
+                    .map(|change| beginning.change(change, names, unknown))
+                    .collect()
             })
-            .collect();
-        let tags = self.tags.of(&present).await?;
-        let list_id = &self.tags.list_id;
-        let taken = self.held.take();
-        Ok(taken.map(|batch| {
-            batch.map(|change| match change {
-                Change::Present(row) => Change::Present(record(&account_id, &row, &tags)),
-                Change::Removed(key) => Change::Removed(stream_key(&account_id, list_id, &key)),
-            })
+            .await?;
+        Ok(self.held.take().map(|batch| Batch {
+            items,
+            resume: batch.resume,
+            failures: batch.failures,
+            expected_total: batch.expected_total,
         }))
     }
 }
@@ -319,8 +375,9 @@ impl BatchReader<Key> for KeyReader {
             return Ok(None);
         }
         let account_id = self.account.id().await?;
+        let beginning = Beginning::new(&account_id, &self.list_id);
         let taken = self.held.take();
-        Ok(taken.map(|batch| batch.map(|key| stream_key(&account_id, &self.list_id, &key))))
+        Ok(taken.map(|batch| batch.map(|key| beginning.key(&key))))
     }
 }
 
@@ -330,5 +387,70 @@ impl fmt::Debug for MembersSource {
             .field("list_id", &self.list_id)
             .field("inner", &self.inner)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    /// The record of a row, and the tags that were not known.
+    fn record(row: &str) -> (String, HashSet<String>) {
+        let raw = Bytes::copy_from_slice(row.as_bytes());
+        let row = MemberRow::from_json(&Arc::from("a:1"), raw).expect("it has an id");
+        let names = [("FNAME", "1"), ("T\"AG", "7"), ("EMAIL", "EMAIL")];
+        let names = names.map(|(tag, text)| (tag.to_owned(), name(text)));
+        let mut unknown = HashSet::new();
+        let record = Beginning::new("acc", "a:1").record(&row, &names.into(), &mut unknown);
+        let text = String::from_utf8(record.data().to_vec()).expect("text");
+        (text, unknown)
+    }
+
+    #[test]
+    fn a_member_has_its_merge_fields_by_their_ids_too() {
+        let row = r#"{"id":"m","list_id":"a:1","merge_fields":{"FNAME":"Ada", "T\u0022AG":[1],"EMAIL":""} }"#;
+        let (text, unknown) = record(row);
+        let rest = row.strip_prefix('{').and_then(|row| row.strip_suffix(" }"));
+        let rest = rest.expect("an object");
+        assert_eq!(
+            text,
+            format!(r#"{{"account_id":"acc",{rest},"merge":{{"1":"Ada","7":[1],"EMAIL":""}}}}"#)
+        );
+        assert!(unknown.is_empty());
+    }
+
+    #[test]
+    fn tags_that_are_not_known_are_told_all_at_once() {
+        let (_, unknown) =
+            record(r#"{"id":"m","merge_fields":{"LNAME":"L","FNAME":"Ada","\u0041GE":36}}"#);
+        assert_eq!(unknown, ["LNAME", "AGE"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_row_that_lacks_its_audience_or_its_merge_fields_is_a_record_all_the_same() {
+        let begins = r#"{"account_id":"acc","list_id":"a:1","id":"m""#;
+        let (text, _) = record("{\n\"id\":\"m\"\n}");
+        assert_eq!(text, format!("{begins}}}"));
+        let (text, _) = record(r#"{"id":"m","merge_fields":{}}"#);
+        assert_eq!(
+            text,
+            format!(r#"{begins},"merge_fields":{{}},"merge":{{}}}}"#)
+        );
+        // Not what is documented, and no reason to lose a member.
+        for odd in ["null", "\"\"", "[]", r#"{"FNAME":1,"\ud800":2}"#] {
+            let row = format!(r#"{{"id":"m","merge_fields":{odd}}}"#);
+            let (text, _) = record(&row);
+            assert_eq!(text, format!(r#"{begins},"merge_fields":{odd}}}"#));
+        }
+    }
+
+    #[test]
+    fn a_key_has_account_audience_and_member() {
+        let key = Beginning::new("acc", "a:1").key(&Key::new("m~"));
+        assert_eq!(key.as_str(), "acc:a%3A1:m%7E");
+        let member = member_key("acc", &Arc::from("a:1"), &key).expect("one of its own");
+        assert_eq!(member.as_str(), "m~");
     }
 }

@@ -100,11 +100,6 @@ impl<'r> Fields<'r> {
         found.map(|(_, value)| *value)
     }
 
-    /// All fields, in their order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'r RawValue)> {
-        self.0.iter().map(|(name, value)| (&**name, *value))
-    }
-
     /// The field at a dotted path.
     pub(super) fn at(&self, path: &str) -> Option<&'r RawValue> {
         match path.split_once('.') {
@@ -189,7 +184,7 @@ impl Place {
         values: Vec<String>,
     ) -> Self {
         let mut front = vec![field("account_id", &json_string(account_id))];
-        let mut prefix = key_part(account_id);
+        let mut prefix = key_part(account_id).into_owned();
         for (name, value) in definition.variables().zip(&values) {
             front.push(field(name, &json_string(value)));
             prefix.push(':');
@@ -377,11 +372,14 @@ pub(super) fn json_string(text: &str) -> String {
 }
 
 /// A part of a key. `:` parts them and `~` begins a fingerprint, so both are escaped in what the API calls an id.
-pub(super) fn key_part(value: &str) -> String {
+pub(super) fn key_part(value: &str) -> Cow<'_, str> {
     if value.len() > LONGEST_PART {
-        return hashed(value.as_bytes());
+        return hashed(value.as_bytes()).into();
     }
-    let mut part = String::with_capacity(value.len());
+    if !value.contains(['%', ':', '~']) {
+        return value.into();
+    }
+    let mut part = String::with_capacity(value.len() + 8);
     for character in value.chars() {
         match character {
             '%' => part.push_str("%25"),
@@ -390,7 +388,7 @@ pub(super) fn key_part(value: &str) -> String {
             _ => part.push(character),
         }
     }
-    part
+    part.into()
 }
 
 fn hashed(bytes: &[u8]) -> String {

@@ -224,6 +224,38 @@ fn members(api: &Api) -> MembersSource {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_of_members_outlives_calls_that_are_dropped() {
+    let api = account(sent(1));
+    let expected = api.simulator.audience("f0e1d2c3b4").members().len();
+    let mut while_asked = 0;
+    for dropped_after in (0..3000).step_by(50) {
+        api.simulator.reset_stats();
+        let source = members(&api);
+        let mut reader = source.read(Position::Start).expect("a position");
+        let patience = Duration::from_millis(dropped_after);
+        let first = tokio::time::timeout(patience, reader.next_batch()).await;
+        if first.is_err()
+            && api
+                .simulator
+                .stats()
+                .of("GET /lists/{list_id}/merge-fields")
+                > 0
+        {
+            while_asked += 1;
+        }
+        let mut read = 0;
+        let mut next = first.unwrap_or_else(|_| Ok(Some(sync_core::Batch::of(Vec::new()))));
+        while let Some(batch) = next.expect("reading works") {
+            read += batch.items.len();
+            next = reader.next_batch().await;
+        }
+        assert_eq!(read, expected, "dropped after {dropped_after} ms");
+        tokio::time::advance(DAY).await;
+    }
+    assert!(while_asked > 0, "a batch was there and its tags were not");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tag_that_goes_to_another_field_takes_no_value_with_it() {
     const FIELDS: &str = "GET /lists/{list_id}/merge-fields";
     let api = account(sent(1));
