@@ -169,7 +169,6 @@ pub(super) struct Place {
     values: Vec<String>,
     /// Fields that every record begins with: their names, and the fields as JSON.
     front: Vec<(&'static str, String)>,
-    /// What every key begins with.
     prefix: String,
 }
 
@@ -222,6 +221,11 @@ impl Place {
             .filter_map(|(name, value)| Some((name, value?)))
             .collect();
         Some((Self::new(definition, account_id, values), known))
+    }
+
+    /// What every key here begins with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     pub(super) fn path(&self) -> Result<Path> {

@@ -1,11 +1,12 @@
 //! A stream as a [`Source`].
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use mailchimp_client::{Path, Query};
 use sync_core::{
     Batch, BatchReader, Change, Clock, Error, ErrorKind, Key, Keyed, Position, Result, Source,
@@ -83,9 +84,9 @@ impl StreamSource {
         }
     }
 
-    async fn fetch_one(&self, account_id: &Arc<str>, key: Key) -> Result<Option<StreamRecord>> {
+    /// Where the record with this key is.
+    fn sought(&self, account_id: &Arc<str>, key: &Key) -> Result<Sought> {
         let definition = self.definition;
-        let key = &key;
         let Some((place, known)) = Place::of_key(definition, account_id, key) else {
             return Err(Error::new(
                 ErrorKind::Invalid,
@@ -105,13 +106,22 @@ impl StreamSource {
             let certain = !values.iter().any(|value| value.contains(['/', '\\']));
             certain.then(|| Path::new(item, &values).ok())?
         });
-        let Some(path) = item else {
-            return self.among_others(&place, key).await;
-        };
+        Ok(Sought { place, known, item })
+    }
+
+    /// The record at its own path; nothing if it is gone.
+    async fn by_itself(
+        &self,
+        key: &Key,
+        place: Place,
+        known: Vec<(&'static str, String)>,
+        path: Path,
+    ) -> Result<Vec<StreamRecord>> {
+        let definition = self.definition;
         let query = Query::new().with("exclude_fields", definition.links(None));
         match self.account.client().get_bytes(&path, &query).await {
             Ok(answer) => match place.record_of(key, &known, &answer.value) {
-                Some(record) => Ok(Some(record)),
+                Some(record) => Ok(vec![record]),
                 None => Err(Error::new(
                     ErrorKind::Invalid,
                     "fetch record",
@@ -121,38 +131,56 @@ impl StreamSource {
                 .with("key", key)),
             },
             Err(error) => match translate(error, "fetch record", definition.name) {
-                error if error.kind() == ErrorKind::Missing => Ok(None),
+                error if error.kind() == ErrorKind::Missing => Ok(Vec::new()),
                 error => Err(error),
             },
         }
     }
 
-    /// The record with this key, from the collection it is in; `None` if it is not there, or if there is no collection.
-    async fn among_others(&self, place: &Place, key: &Key) -> Result<Option<StreamRecord>> {
+    /// Those of the records with these keys that are in the collection at their place. It is read once, as far as needed;
+    /// where there is none, there is no record.
+    async fn among_others(
+        &self,
+        place: Place,
+        mut wanted: HashSet<Key>,
+    ) -> Result<Vec<StreamRecord>> {
         let path = place.path()?;
         let client = self.account.client();
         let definition = place.definition;
         let links = definition.links(definition.rows.items());
         let query = Query::new().with("exclude_fields", links);
         let mut reader = RowReader::new(client, definition, path, query, FETCH_AT_ONCE);
+        let mut found = Vec::new();
         let mut records = Vec::new();
-        loop {
+        while !wanted.is_empty() {
             match reader.next().await.map_err(|error| place.doubted(error)) {
                 Ok(Some(step)) => {
                     for row in &step.rows {
-                        // A row that is no record is not the one looked for.
+                        // A row that is no record is not one of those looked for.
                         let _ = place.records(row, &mut records);
                     }
                 }
-                Ok(None) => return Ok(None),
-                Err(error) if error.kind() == ErrorKind::Missing => return Ok(None),
+                Ok(None) => break,
+                Err(error) if error.kind() == ErrorKind::Missing => break,
                 Err(error) => return Err(error),
             }
-            if let Some(found) = records.drain(..).find(|record| record.key() == *key) {
-                return Ok(Some(found));
-            }
+            found.extend(
+                records
+                    .drain(..)
+                    .filter(|record| wanted.remove(&record.key())),
+            );
         }
+        Ok(found)
     }
+}
+
+/// Where a record is.
+struct Sought {
+    place: Place,
+    /// The values of the key's fields.
+    known: Vec<(&'static str, String)>,
+    /// Its own path; `None` if it has to be looked for among the others at its place.
+    item: Option<Path>,
 }
 
 #[async_trait]
@@ -178,11 +206,32 @@ impl Source for StreamSource {
 
     async fn fetch(&self, keys: &[Key]) -> Result<Vec<Option<StreamRecord>>> {
         let account_id = self.account.id().await?;
-        stream::iter(keys.to_vec())
-            .map(|key| self.fetch_one(&account_id, key))
-            .buffered(FETCH_AT_ONCE)
-            .try_collect()
-            .await
+        let mut calls = Vec::new();
+        let mut together: BTreeMap<String, (Place, HashSet<Key>)> = BTreeMap::new();
+        for key in keys {
+            let Sought { place, known, item } = self.sought(&account_id, key)?;
+            if let Some(path) = item {
+                calls.push(self.by_itself(key, place, known, path).boxed());
+            } else {
+                let prefix = place.prefix().to_owned();
+                let (_, wanted) = together
+                    .entry(prefix)
+                    .or_insert_with(|| (place, HashSet::new()));
+                wanted.insert(key.clone());
+            }
+        }
+        for (place, wanted) in together.into_values() {
+            calls.push(self.among_others(place, wanted).boxed());
+        }
+        let found: Vec<StreamRecord> = stream::iter(calls)
+            .buffer_unordered(FETCH_AT_ONCE)
+            .try_concat()
+            .await?;
+        let found: HashMap<Key, StreamRecord> = found
+            .into_iter()
+            .map(|record| (record.key(), record))
+            .collect();
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
     fn keys(&self) -> Result<Option<Box<dyn BatchReader<Key>>>> {

@@ -1,9 +1,10 @@
 //! One run after the other: what a later one reads, and where one that was cut short goes on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mailchimp_simulator::{AccountSpec, CampaignsSpec, Fault, Rule, TagSpec};
-use sync_core::{Position, Source};
+use sync_core::{Key, Keyed, Position, Source};
 use sync_mailchimp::AudienceSettings;
 use sync_mailchimp::catalogue::{CatalogueAccount, MembersSource};
 
@@ -213,6 +214,33 @@ async fn a_reader_that_waits_for_its_sink_leaves_the_connections_to_others() {
     let read = tokio::time::timeout(Duration::from_secs(600), others.read(&campaigns)).await;
     read.expect("calls get connections").expect("reading works");
     assert_eq!(others.records.len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_without_a_path_of_their_own_are_found_in_one_walk_below_each_parent() {
+    const MEMBERS: &str = "GET /lists/{list_id}/segments/{segment_id}/members";
+    let api = account(sent(1));
+    let segments = source(&api, "segment_members");
+    let mut held = Held::default();
+    held.read(&segments).await.expect("reading works");
+    let mut keys: Vec<Key> = held.records.keys().cloned().map(Key::new).collect();
+    let parent = |key: &Key| {
+        let member = key.as_str().rsplit_once(':').expect("it has parts");
+        member.0.to_owned()
+    };
+    let parents: BTreeSet<String> = keys.iter().map(parent).collect();
+    assert!(keys.len() > 5 * parents.len(), "{} keys", keys.len());
+    let gone = Key::new(format!("{}:nobody", parent(&keys[0])));
+    keys.insert(3, gone.clone());
+    keys.push(keys[0].clone());
+    api.simulator.reset_stats();
+    let found = segments.fetch(&keys).await.expect("fetching works");
+    for (key, record) in keys.iter().zip(&found) {
+        let expected = Some(key).filter(|key| **key != gone);
+        assert_eq!(record.as_ref().map(Keyed::key).as_ref(), expected);
+    }
+    let walks = u64::try_from(parents.len()).expect("few");
+    assert_eq!(api.simulator.stats().of(MEMBERS), walks);
 }
 
 fn members(api: &Api) -> MembersSource {
