@@ -120,7 +120,8 @@ impl<'r> Scanner<'r> {
         self.text.get(position..self.at).unwrap_or_default()
     }
 
-    /// Takes an object and puts the text of these fields' values into `found`; of a field that is there twice, the first.
+    /// Takes an object and puts the text of these fields' values into `found`; of a field that is there twice, the last,
+    /// as other readers of JSON have it.
     ///
     /// # Errors
     /// When no object comes, or it is broken.
@@ -140,7 +141,7 @@ impl<'r> Scanner<'r> {
                 names.iter().position(|wanted| name == *wanted)
             };
             if let Some(wanted) = wanted {
-                found[wanted].get_or_insert(value);
+                found[wanted] = Some(value);
             }
             Ok(())
         })
@@ -328,7 +329,7 @@ impl<'r> Scanner<'r> {
     }
 }
 
-/// The text of these fields' values in a JSON object; of a field that is there twice, the first. `None` if the text is not
+/// The text of these fields' values in a JSON object; of a field that is there twice, the last. `None` if the text is not
 /// one JSON object.
 pub fn fields<'r, const N: usize>(
     object: &'r str,
@@ -508,11 +509,13 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_name_is_the_name() {
+    fn an_escaped_name_is_the_name_and_the_last_value_counts() {
         let object = r#"{ "\u0069d" : "x\n" , "id":"y" }"#;
         let [id] = fields(object, ["id"]).unwrap();
         assert_eq!(id, Some(r#""x\n""#));
         assert_eq!(text(id.unwrap()).as_deref(), Some("x\n"));
+        let twice = r#"{"id":"x","id":7}"#;
+        assert_eq!(fields(twice, ["id"]).unwrap(), [Some("7")]);
         assert!(fields(" [1]", ["id"]).is_none());
         assert!(fields("{} 1", ["id"]).is_none());
     }
