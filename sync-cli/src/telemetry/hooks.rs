@@ -137,6 +137,19 @@ impl ReadHooks for WireHooks {
                     "an operation of a batch failed; asking for it by itself"
                 );
             }
+            Notice::PartsUnreachable {
+                parts,
+                part,
+                reason,
+            } => {
+                tracing::warn!(
+                    stream = of,
+                    parts,
+                    part,
+                    reason,
+                    "parts of a stream are left out: the API cannot be asked for them"
+                );
+            }
             Notice::BatchGivenUp { batch_id, reason } => {
                 tracing::warn!(
                     stream = of,

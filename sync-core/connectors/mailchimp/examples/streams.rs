@@ -23,6 +23,14 @@ A stream in *italics* is read only if asked for.
   what to read, looking for that would cost what they save.
 - **Calls** are those of a full read.
 
+What is below an id is asked for with the id in the path, and ids of products and stores are what a shop chose. A part that
+cannot be asked for so is left out; each run says how many there are in one warning, and is complete without them:
+
+- An id longer than 512 bytes, with a control character, or with `.` or `..` between slashes cannot stand in a path.
+- The slashes of any other are sent as `%2F`. Whether the API tells them from its own is not documented. If it answers that
+  there is nothing below such an id, that proves nothing; what was read below it earlier is only taken for gone once the
+  collection above lacks the id.
+
 | stream | a record | key | below | a later run | remembered | calls |
 | --- | --- | --- | --- | --- | --- | --- |
 ";

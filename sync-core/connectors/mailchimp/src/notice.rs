@@ -47,6 +47,16 @@ pub enum Notice {
         /// The HTTP status it got; 200 if the answer was no page.
         status: u16,
     },
+    /// Parts of a stream are left out, because the API cannot be asked for them: the id above them cannot stand in a path, or
+    /// it has a slash and the API answers that there is nothing below. The run is complete without them.
+    PartsUnreachable {
+        /// How many.
+        parts: usize,
+        /// One of them.
+        part: String,
+        /// Why it cannot be asked for.
+        reason: String,
+    },
     /// A batch was refused, lost, too slow or unreadable; pages are asked for instead.
     BatchGivenUp {
         /// Which one, if it was accepted.

@@ -130,6 +130,35 @@ impl Lineage {
         Ok(Some(below))
     }
 
+    /// For each of these places whether all parents above it are there.
+    pub(super) async fn has_parents_of(
+        &self,
+        account: &CatalogueAccount,
+        places: &[&Place],
+    ) -> Result<Vec<bool>> {
+        let above = |ids: &Ids, place: &Place| {
+            ids.iter()
+                .all(|(name, id)| place.value(name).is_none_or(|value| value == id))
+        };
+        let above_any = |ids: &Ids| places.iter().any(|place| above(ids, place));
+        let roots = self.roots(account).await?.into_iter();
+        let mut there: Vec<Ids> = roots.map(|root| root.ids).filter(above_any).collect();
+        for depth in 1..self.above.len() {
+            let mut below = Vec::new();
+            for ids in &there {
+                match self.below(account, ids, depth).await {
+                    Ok(found) => below.extend(found.unwrap_or_default()),
+                    Err(error) if error.kind() == ErrorKind::Missing => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            below.retain(above_any);
+            there = below;
+        }
+        let has = |place: &&Place| there.iter().any(|ids| above(ids, place));
+        Ok(places.iter().map(has).collect())
+    }
+
     /// The stream's place below these parents.
     pub(super) fn place(&self, account_id: &Arc<str>, ids: &Ids) -> Place {
         let value = |name| {

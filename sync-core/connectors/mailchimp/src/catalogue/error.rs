@@ -1,5 +1,8 @@
 //! What can go wrong with a stream.
 
+use std::error::Error as StdError;
+use std::fmt;
+
 use mailchimp_client::Error as ClientError;
 use sync_core::{Error, ErrorKind};
 
@@ -18,6 +21,28 @@ pub(super) fn translate(error: ClientError, operation: &'static str, stream: &st
     translate_as(error, operation, missing).with("stream", stream)
 }
 
+/// Why an id cannot be asked for below, today or tomorrow: it has no path that is surely its own. The cause of errors that
+/// say so.
+#[derive(Debug)]
+struct Pathless(Box<dyn StdError + Send + Sync>);
+
+impl fmt::Display for Pathless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Pathless {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}
+
+/// Whether it is an id that stands in the way, so that another run would fare no better.
+pub(super) fn is_pathless(error: &Error) -> bool {
+    error.source().is_some_and(<dyn StdError>::is::<Pathless>)
+}
+
 /// An id of a parent that cannot stand in a path.
 pub(super) fn useless_path(error: ClientError, stream: &str) -> Error {
     Error::new(
@@ -26,7 +51,7 @@ pub(super) fn useless_path(error: ClientError, stream: &str) -> Error {
         "the id of a parent cannot stand in a path",
     )
     .with("stream", stream)
-    .caused_by(error)
+    .caused_by(Pathless(error.into()))
 }
 
 /// A 404 below an id with a slash: the server may have taken the slash for one of its own, which proves nothing about
@@ -46,7 +71,7 @@ pub(super) fn doubted<'i>(
         "a 404 below an id with a slash, which the server may not take",
     )
     .with("stream", stream)
-    .caused_by(error)
+    .caused_by(Pathless(error.into()))
 }
 
 /// Rows without a usable id.

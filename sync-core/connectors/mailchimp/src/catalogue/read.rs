@@ -115,6 +115,9 @@ pub(super) async fn read(task: Task, batches: Batches<StreamRecord>) -> Result<(
         ended.map_err(|error| stopped().caused_by(error))?;
     }
     if what == What::Changes && !gathering.nobody_listens {
+        if let Some(notice) = gathering.notice() {
+            shared.hooks.on_notice(definition.name, &notice);
+        }
         gathering.progress.end(gathering.failed > 0);
         if gated {
             // Whoever is gone needs no gate any more.

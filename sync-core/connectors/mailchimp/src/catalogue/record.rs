@@ -223,6 +223,13 @@ impl Place {
         Some((Self::new(definition, account_id, values), known))
     }
 
+    /// The id that stands for a variable of the path.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let mut values = self.definition.variables().zip(&self.values);
+        let found = values.find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// What every key here begins with.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix

@@ -15,7 +15,7 @@ use sync_core::{
 use super::account::CatalogueAccount;
 use super::definition::{StreamDefinition, variables};
 use super::descent::Lineage;
-use super::error::translate;
+use super::error::{is_pathless, translate};
 use super::progress::Progress;
 use super::read::{Task, What, read};
 use super::record::{Place, StreamRecord};
@@ -109,19 +109,19 @@ impl StreamSource {
         Ok(Sought { place, known, item })
     }
 
-    /// The record at its own path; nothing if it is gone.
+    /// The record at its own path; none if it is gone.
     async fn by_itself(
         &self,
         key: &Key,
         place: Place,
         known: Vec<(&'static str, String)>,
         path: Path,
-    ) -> Result<Vec<StreamRecord>> {
+    ) -> Result<Answer> {
         let definition = self.definition;
         let query = Query::new().with("exclude_fields", definition.links(None));
         match self.account.client().get_bytes(&path, &query).await {
             Ok(answer) => match place.record_of(key, &known, &answer.value) {
-                Some(record) => Ok(vec![record]),
+                Some(record) => Ok(Answer::Found(vec![record])),
                 None => Err(Error::new(
                     ErrorKind::Invalid,
                     "fetch record",
@@ -131,7 +131,7 @@ impl StreamSource {
                 .with("key", key)),
             },
             Err(error) => match translate(error, "fetch record", definition.name) {
-                error if error.kind() == ErrorKind::Missing => Ok(Vec::new()),
+                error if error.kind() == ErrorKind::Missing => Ok(Answer::Found(Vec::new())),
                 error => Err(error),
             },
         }
@@ -139,11 +139,7 @@ impl StreamSource {
 
     /// Those of the records with these keys that are in the collection at their place. It is read once, as far as needed;
     /// where there is none, there is no record.
-    async fn among_others(
-        &self,
-        place: Place,
-        mut wanted: HashSet<Key>,
-    ) -> Result<Vec<StreamRecord>> {
+    async fn among_others(&self, place: Place, mut wanted: HashSet<Key>) -> Result<Answer> {
         let path = place.path()?;
         let client = self.account.client();
         let definition = place.definition;
@@ -162,6 +158,7 @@ impl StreamSource {
                 }
                 Ok(None) => break,
                 Err(error) if error.kind() == ErrorKind::Missing => break,
+                Err(error) if is_pathless(&error) => return Ok(Answer::Doubted(place, error)),
                 Err(error) => return Err(error),
             }
             found.extend(
@@ -170,8 +167,31 @@ impl StreamSource {
                     .filter(|record| wanted.remove(&record.key())),
             );
         }
-        Ok(found)
+        Ok(Answer::Found(found))
     }
+
+    /// Where a 404 alone proves nothing, what was there is gone if one of its parents is.
+    async fn prove_gone(&self, doubted: Vec<(Place, Error)>) -> Result<()> {
+        if doubted.is_empty() {
+            return Ok(());
+        }
+        let lineage = Lineage::of(self.definition)?;
+        let places: Vec<&Place> = doubted.iter().map(|(place, _)| place).collect();
+        let has_parents = lineage.has_parents_of(&self.account, &places).await?;
+        let mut unknown = doubted.into_iter().zip(has_parents);
+        match unknown.find(|(_, has_parents)| *has_parents) {
+            Some(((_, error), _)) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What became of some of the records asked for.
+enum Answer {
+    /// These are there, and no other.
+    Found(Vec<StreamRecord>),
+    /// The API says that there is nothing at their place, and may have taken it for another.
+    Doubted(Place, Error),
 }
 
 /// Where a record is.
@@ -223,14 +243,18 @@ impl Source for StreamSource {
         for (place, wanted) in together.into_values() {
             calls.push(self.among_others(place, wanted).boxed());
         }
-        let found: Vec<StreamRecord> = stream::iter(calls)
-            .buffer_unordered(FETCH_AT_ONCE)
-            .try_concat()
-            .await?;
-        let found: HashMap<Key, StreamRecord> = found
-            .into_iter()
-            .map(|record| (record.key(), record))
-            .collect();
+        let mut answers = stream::iter(calls).buffer_unordered(FETCH_AT_ONCE);
+        let mut found: HashMap<Key, StreamRecord> = HashMap::new();
+        let mut doubted = Vec::new();
+        while let Some(answer) = answers.try_next().await? {
+            match answer {
+                Answer::Found(records) => {
+                    found.extend(records.into_iter().map(|record| (record.key(), record)));
+                }
+                Answer::Doubted(place, error) => doubted.push((place, error)),
+            }
+        }
+        self.prove_gone(doubted).await?;
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 

@@ -47,12 +47,7 @@ async fn read(source: &StreamSource) -> Vec<StreamRecord> {
         .expect("the start is a position");
     let mut records = Vec::new();
     while let Some(batch) = reader.next_batch().await.expect("reading works") {
-        for failure in batch.failures {
-            // The account has product ids with a slash.
-            let known = source.name() == "all_product_variants"
-                && failure.error.to_string().contains("cannot stand in a path");
-            assert!(known, "{failure:?}");
-        }
+        assert!(batch.failures.is_empty(), "{:?}", batch.failures);
         records.extend(batch.items.into_iter().map(|change| match change {
             Change::Present(record) => record,
             Change::Removed(key) => panic!("{key} was said to be gone"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sync_core::{Batch, ErrorKind, PartFailure, Result};
+use sync_core::{Batch, Error, ErrorKind, PartFailure, Result};
 use tokio::sync::mpsc;
 
 use super::What;
@@ -11,6 +11,7 @@ use crate::background::Batches;
 use crate::catalogue::error::useless_rows;
 use crate::catalogue::progress::{Progress, Read};
 use crate::catalogue::record::StreamRecord;
+use crate::notice::Notice;
 
 /// Records gathered into one batch, if they are there already.
 const BATCH: usize = 1000;
@@ -32,6 +33,9 @@ pub(super) struct Gathering {
     pub(super) failed: u32,
     failures_in_a_row: u32,
     pub(super) nobody_listens: bool,
+    /// Parts left out, and one of them with the reason.
+    unreachable: usize,
+    example: Option<(String, Error)>,
     /// The ids of parents read, for the position that goes with `passed`.
     last_ids: Vec<(usize, Vec<String>)>,
 }
@@ -60,6 +64,8 @@ impl Gathering {
             failed: 0,
             failures_in_a_row: 0,
             nobody_listens: false,
+            unreachable: 0,
+            example: None,
             last_ids: Vec::new(),
         }
     }
@@ -136,12 +142,26 @@ impl Gathering {
                     error,
                 });
             }
+            Told::Unreachable { part, error } => {
+                self.unreachable += 1;
+                self.example.get_or_insert((part, error));
+            }
             Told::Sent(sent) => {
                 self.progress.batch = Some(sent);
                 into.urgent = true;
             }
         }
         Ok(())
+    }
+
+    /// What there is to say of parts that were left out.
+    pub(super) fn notice(&self) -> Option<Notice> {
+        let (part, error) = self.example.as_ref()?;
+        Some(Notice::PartsUnreachable {
+            parts: self.unreachable,
+            part: part.clone(),
+            reason: error.chain(),
+        })
     }
 
     fn read(&mut self, unit: Unit) {

@@ -28,13 +28,17 @@ impl Unit {
 
     /// Names the part of a stream that it is, for people.
     pub(super) fn part(&self, stream: &str) -> String {
-        let ids: Vec<String> = self
-            .ids
-            .iter()
-            .map(|(name, id)| format!("{name} {id}"))
-            .collect();
-        format!("{stream} of {}", ids.join(", "))
+        part_of(stream, &self.ids)
     }
+}
+
+/// Names what is below these ids, for people.
+pub(super) fn part_of(stream: &str, ids: &Ids) -> String {
+    let ids: Vec<String> = ids
+        .iter()
+        .map(|(name, id)| format!("{name} {id}"))
+        .collect();
+    format!("{stream} of {}", ids.join(", "))
 }
 
 /// What the readers of the parents have to say.
@@ -49,6 +53,8 @@ pub(super) enum Told {
     Read { unit: Unit },
     /// A parent could not be read, or not to its end.
     Failed { unit: Unit, error: Error },
+    /// Something below a parent is left out: no later run could ask for it either.
+    Unreachable { part: String, error: Error },
     /// A batch is under way.
     Sent(Sent),
 }

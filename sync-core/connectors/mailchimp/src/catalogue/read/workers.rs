@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
 use mailchimp_client::Query;
-use sync_core::{ErrorKind, Result};
+use sync_core::{Error, ErrorKind, Result};
 use tokio::sync::{Mutex, mpsc};
 
-use super::unit::{Told, Unit};
+use super::unit::{Told, Unit, part_of};
 use super::{What, query_time};
 use crate::catalogue::account::CatalogueAccount;
 use crate::catalogue::definition::{Changes, Rows, StreamDefinition};
-use crate::catalogue::descent::{Descent, Lineage};
+use crate::catalogue::descent::{Descent, Ids, Lineage};
+use crate::catalogue::error::is_pathless;
 use crate::catalogue::record::{Fields, Place, StreamRecord, own_key, text};
 use crate::catalogue::rows::RowReader;
 use crate::notice::ReadHooks;
@@ -53,7 +54,13 @@ impl Shared {
             index += 1;
             let heard = match found {
                 Ok(()) => units.send(unit).await.is_ok(),
-                Err(error) => teller.send(Told::Failed { unit, error }).await.is_ok(),
+                Err(error) => {
+                    let told = match self.unless_pathless(error, &unit.ids, &teller).await {
+                        Ok(()) => Told::Read { unit },
+                        Err(error) => Told::Failed { unit, error },
+                    };
+                    teller.send(told).await.is_ok()
+                }
             };
             if !heard {
                 return;
@@ -87,12 +94,31 @@ impl Shared {
         }
     }
 
+    /// Tells that what is below these ids is left out, if it is an id that stands in the way, or gives back the error.
+    async fn unless_pathless(
+        &self,
+        error: Error,
+        ids: &Ids,
+        teller: &mpsc::Sender<Told>,
+    ) -> Result<()> {
+        if !is_pathless(&error) {
+            return Err(error);
+        }
+        let part = part_of(self.lineage.definition.name, ids);
+        // Whoever does not listen is gone, and with it this task.
+        let _ = teller.send(Told::Unreachable { part, error }).await;
+        Ok(())
+    }
+
     /// Reads everything below the unit's ids.
     async fn read(&self, unit: &mut Unit, teller: &mpsc::Sender<Told>) -> Result<()> {
         let definition = self.lineage.definition;
         if unit.gate.is_none() {
             let place = self.lineage.place(&self.account_id, &unit.ids);
-            return self.read_place(&place, unit, teller).await;
+            return match self.read_place(&place, unit, teller).await {
+                Err(error) => self.unless_pathless(error, &unit.ids, teller).await,
+                Ok(()) => Ok(()),
+            };
         }
         let mut waiting = vec![(unit.ids.clone(), 1)];
         while let Some((ids, depth)) = waiting.pop() {
@@ -101,13 +127,17 @@ impl Shared {
                     let place = self.lineage.place(&self.account_id, &ids);
                     match self.read_place(&place, unit, teller).await {
                         Err(error) if error.kind() == ErrorKind::Missing && depth > 1 => {}
-                        read => read?,
+                        Err(error) => self.unless_pathless(error, &ids, teller).await?,
+                        Ok(()) => {}
                     }
                 }
                 Ok(Some(below)) => {
                     waiting.extend(below.into_iter().rev().map(|ids| (ids, depth + 1)));
                 }
-                Err(error) => return Err(error.with("below", definition.name)),
+                Err(error) => {
+                    let error = error.with("below", definition.name);
+                    self.unless_pathless(error, &ids, teller).await?;
+                }
             }
         }
         Ok(())

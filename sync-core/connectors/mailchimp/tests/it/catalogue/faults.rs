@@ -1,7 +1,7 @@
 //! What goes wrong while a stream is read.
 
 use mailchimp_simulator::{AccountSpec, CampaignsSpec, Fault, Rule, When};
-use sync_core::{ErrorKind, Key, Source};
+use sync_core::ErrorKind;
 
 use super::{Held, source};
 use crate::api::Api;
@@ -172,34 +172,5 @@ async fn rows_without_an_id_are_told_and_rows_without_activity_are_not() {
             .await
             .expect("reading works");
         assert_eq!((held.records.len(), held.failures.len()), (0, 0));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn ids_with_slashes_are_read_and_a_404_below_them_proves_nothing() {
-    let api = Api::new(|_| {});
-    let mut spec = AccountSpec::full();
-    let store = "gid://shop/1";
-    spec.stores[0].id = store.to_owned();
-    api.simulator.fill(spec);
-    for name in ["products", "all_product_variants"] {
-        let stream = source(&api, name);
-        let mut held = Held::default();
-        held.read(&stream).await.expect("reading works");
-        assert!(held.failures.is_empty(), "{name}: {:?}", held.failures);
-        assert!(held.count("store_id", store) > 0, "{name}");
-        let keys: Vec<Key> = held.records.keys().cloned().map(Key::new).collect();
-        let found = stream.fetch(&keys).await.expect("fetching works");
-        assert!(found.iter().all(Option::is_some), "{name}");
-
-        let refused = Rule::new(Fault::NotFound).below(format!("/ecommerce/stores/{store}/"));
-        api.simulator.faults().add(refused);
-        let mut held = Held::default();
-        held.read(&stream).await.expect("other stores are read");
-        assert_eq!(held.failures.len(), 1, "{name}: {:?}", held.failures);
-        assert_eq!(held.failures[0].error.kind(), ErrorKind::Invalid);
-        let found = stream.fetch(&keys).await;
-        found.expect_err("nobody knows whether they are gone");
-        api.simulator.faults().clear();
     }
 }

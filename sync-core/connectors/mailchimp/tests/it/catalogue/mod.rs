@@ -6,6 +6,7 @@ mod faults;
 mod promises;
 mod removed;
 mod runs;
+mod slashes;
 mod storm;
 mod walk;
 
