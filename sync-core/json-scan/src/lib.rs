@@ -510,7 +510,7 @@ mod tests {
 
     #[test]
     fn an_escaped_name_is_the_name_and_the_last_value_counts() {
-        let object = r#"{ "\u0069d" : "x\n" , "id":"y" }"#;
+        let object = r#"{ "id":"y", "\u0069d" : "x\n" }"#;
         let [id] = fields(object, ["id"]).unwrap();
         assert_eq!(id, Some(r#""x\n""#));
         assert_eq!(text(id.unwrap()).as_deref(), Some("x\n"));
