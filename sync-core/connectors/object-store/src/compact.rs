@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sync_core::table::{Table, column_name};
 use sync_core::{Clock, ErrorKind, Result, Stream};
 
 use crate::encode::Encoder;
-use crate::error::from_io;
 use crate::layout::{DataFile, IntervalId, MANIFESTS, manifest_name};
 use crate::newest::{Partitions, deal_out, partitions};
 use crate::place::Place;
@@ -20,10 +16,8 @@ use crate::row::Scratch;
 use crate::settings::FileSettings;
 use crate::sink::blocking;
 use crate::snapshot::{Manifest, Snapshot, delete, folders, snapshot, write_manifest};
+use crate::unfinished::{ago, sweep};
 use crate::upload::publish;
-
-/// After this time nobody is still writing an unfinished file in a directory.
-const UNFINISHED: Duration = Duration::from_secs(24 * 3600);
 
 /// Compacts the files that a [`FileSink`](crate::FileSink) wrote.
 ///
@@ -215,7 +209,9 @@ impl Compactor {
             manifests.map(|old| format!("{folder}/{MANIFESTS}/{}", manifest_name(*old)));
         delete(&self.place, manifests.collect()).await?;
         if let Some(directory) = self.place.directory() {
-            deleted += sweep(directory.join(folder), ago(now, UNFINISHED)).await?;
+            let ours =
+                |date: &str, name: &str| DataFile::parse(&format!("{date}/{name}")).is_some();
+            deleted += sweep(directory.join(folder), ours, now).await?;
         }
         Ok(deleted)
     }
@@ -228,47 +224,4 @@ impl fmt::Debug for Compactor {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
-}
-
-/// Deletes what killed processes left in a stream's directory before `due`.
-async fn sweep(directory: PathBuf, due: DateTime<Utc>) -> Result<u64> {
-    let sweeping = move |directory: PathBuf| -> io::Result<u64> {
-        let mut deleted = 0;
-        for date in std::fs::read_dir(directory)? {
-            let date = date?;
-            if !date.file_type()?.is_dir() {
-                continue;
-            }
-            for file in std::fs::read_dir(date.path())? {
-                let file = file?;
-                let (date, name) = (date.file_name(), file.file_name());
-                let unfinished = date
-                    .to_str()
-                    .zip(name.to_str())
-                    .is_some_and(|(date, name)| {
-                        name.rsplit_once('#').is_some_and(|(name, _)| {
-                            DataFile::parse(&format!("{date}/{name}")).is_some()
-                        })
-                    });
-                if unfinished && DateTime::<Utc>::from(file.metadata()?.modified()?) <= due {
-                    std::fs::remove_file(file.path())?;
-                    deleted += 1;
-                }
-            }
-        }
-        Ok(deleted)
-    };
-    blocking(move || match sweeping(directory) {
-        // No stream, or somebody else sweeps too.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        swept => swept.map_err(|error| from_io("delete unfinished file", &error)),
-    })
-    .await
-}
-
-fn ago(now: DateTime<Utc>, age: Duration) -> DateTime<Utc> {
-    TimeDelta::from_std(age)
-        .ok()
-        .and_then(|age| now.checked_sub_signed(age))
-        .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }

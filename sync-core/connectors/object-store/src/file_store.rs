@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -9,14 +10,23 @@ use object_store::{ObjectStore, ObjectStoreExt, PutOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sync_core::{Error, ErrorKind, Result};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::error::{damaged, from_io, translate};
 use crate::place::Place;
 use crate::row::Scratch;
+use crate::unfinished::{UNFINISHED, sweep, time_in};
 use crate::upload::publish;
 
 const STORING: &str = "store file";
 const LOOKING: &str = "look for stored file";
+
+/// Where copies lie.
+const FILES: &str = "files";
+
+/// Where the entries of the index lie.
+const INDEX: &str = "files/_index";
 
 /// Longest ending of a name that is kept.
 const LONGEST_EXTENSION: usize = 10;
@@ -30,10 +40,15 @@ const LONGEST_EXTENSION: usize = 10;
 ///
 /// A copy is there whole or not at all, and its entry in the index comes after it. Whatever was cut short is simply done
 /// again, file by file; a copy that is there already is not uploaded a second time.
+///
+/// A process that is killed can leave a file in a directory whose name ends in `#` and a number. The first copy that is made
+/// with a store, and one on every later day, deletes those that are a day old.
 #[derive(Clone)]
 pub struct FileStore {
     place: Place,
     scratch: Scratch,
+    /// When unfinished files were last looked for. Shared by clones.
+    swept: Arc<Mutex<Option<Instant>>>,
 }
 
 /// A file as the source describes it.
@@ -79,6 +94,7 @@ impl FileStore {
         Self {
             place,
             scratch: Scratch::new(scratch),
+            swept: Arc::default(),
         }
     }
 
@@ -146,6 +162,7 @@ impl FileStore {
         }
         let sha256 = hex(&hash.finalize());
         let path = content_path(&sha256, file.name.as_deref());
+        self.clear_away().await?;
         if !self.holds(&path, size).await? {
             publish(&self.place, &path, staged, file.content_type.as_deref()).await?;
         }
@@ -155,6 +172,23 @@ impl FileStore {
             sha256,
             size,
         })
+    }
+
+    /// Deletes what killed processes left, if nobody looked for it lately.
+    async fn clear_away(&self) -> Result<()> {
+        let Some(directory) = self.place.directory() else {
+            return Ok(());
+        };
+        let mut swept = self.swept.lock().await;
+        if swept.is_some_and(|at| at.elapsed() < UNFINISHED) {
+            return Ok(());
+        }
+        let now = time_in(&directory).map_err(|error| from_io(STORING, &error))?;
+        for folder in [FILES, INDEX] {
+            sweep(directory.join(folder), is_ours, now).await?;
+        }
+        *swept = Some(Instant::now());
+        Ok(())
     }
 
     async fn remember(&self, file: &SourceFile, path: &str, sha256: &str, size: u64) -> Result<()> {
@@ -195,9 +229,19 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// Whether a file of this name in this folder is a copy or an entry of the index.
+fn is_ours(folder: &str, name: &str) -> bool {
+    let hash = name.split_once('.').map_or(name, |(hash, _)| hash);
+    let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    hash.len() == 64
+        && hash.bytes().all(hexadecimal)
+        && folder.len() == 2
+        && hash.starts_with(folder)
+}
+
 fn content_path(sha256: &str, name: Option<&str>) -> String {
     let folder = sha256.get(..2).unwrap_or_default();
-    let mut path = format!("files/{folder}/{sha256}");
+    let mut path = format!("{FILES}/{folder}/{sha256}");
     let extension = name
         .and_then(|name| name.rsplit_once('.'))
         .map(|(_, end)| end);
@@ -219,7 +263,7 @@ fn index_path(id: &str, version: &str) -> String {
     hash.update(version);
     let hash = hex(&hash.finalize());
     let folder = hash.get(..2).unwrap_or_default();
-    format!("files/_index/{folder}/{hash}.json")
+    format!("{INDEX}/{folder}/{hash}.json")
 }
 
 #[cfg(test)]

@@ -76,8 +76,9 @@
 //!
 //! # What a killed process leaves
 //!
-//! Nothing that a reader counts. A directory can keep files whose names end in `#` and a number; compaction deletes those of a
-//! stream that are a day old. An object store keeps the parts of an unfinished upload until a rule of the bucket removes
+//! Nothing that a reader counts. A directory can keep files whose names end in `#` and a number, which are deleted when they
+//! are a day old: those of a stream by its compaction, those of copied files by the next copy that is made there (see
+//! [`FileStore`]). An object store keeps the parts of an unfinished upload until a rule of the bucket removes
 //! them: set one (`AbortIncompleteMultipartUpload` on S3).
 //!
 //! # A store by hand
@@ -98,6 +99,7 @@ mod row;
 mod settings;
 mod sink;
 mod snapshot;
+mod unfinished;
 mod upload;
 
 pub use compact::{Compaction, Compactor};

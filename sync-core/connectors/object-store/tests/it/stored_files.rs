@@ -1,6 +1,8 @@
 //! Copies of files: each content once, whole or not at all.
 
+use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream;
@@ -146,6 +148,47 @@ async fn a_download_that_breaks_leaves_nothing() {
         .expect_err("broken");
     assert_eq!(error.operation(), "download file");
     assert!(place.objects().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_is_deleted_when_nobody_can_be_writing_it_any_more() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let place = TestPlace::on_disk();
+    let bytes = content(1000);
+    let hash = sha256(&bytes);
+    let of_copy = format!("files/{}/{hash}.png", &hash[..2]);
+    let of_entry = format!("files/_index/{}/{hash}.json", &hash[..2]);
+    let left = |name: String, age: Duration| {
+        let path = place.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        let file = File::create(&path).expect("a file");
+        let now = file
+            .metadata()
+            .and_then(|it| it.modified())
+            .expect("a time");
+        file.set_modified(now - age).expect("it can be set");
+        path
+    };
+    let old = [
+        left(format!("{of_copy}#1"), 25 * HOUR),
+        left(format!("{of_entry}#12"), 25 * HOUR),
+    ];
+    let others = [
+        // Somebody else may be writing the same.
+        left(format!("{of_copy}#2"), HOUR),
+        // What is not ours stays.
+        left(format!("{of_copy}#x"), 25 * HOUR),
+        left(format!("files/{}/notes#1", &hash[..2]), 25 * HOUR),
+        left(format!("files/zz/{hash}#1"), 25 * HOUR),
+        left(format!("{}/notes#1", &hash[..2]), 25 * HOUR),
+    ];
+    let store = FileStore::new(place.place.clone(), None);
+    let stored = store.put(&file("a", "1", None), chunks(&bytes)).await;
+    assert_eq!(stored.expect("stored").sha256, hash);
+    assert!(old.iter().all(|path| !path.exists()));
+    assert!(others.iter().all(|path| path.exists()));
+    let copy = std::fs::read(place.path().join(of_copy));
+    assert_eq!(copy.expect("a copy"), bytes);
 }
 
 #[tokio::test]
