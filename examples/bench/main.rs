@@ -8,8 +8,8 @@
 //! The simulators run in this process and the importer in its own (`sync-cli run --once`, from the same target folder), so
 //! that time, memory and processor time of the importer are its own. Every time is a ratio to something taken in the same
 //! process on the same machine: to the ideal (requests × latency ÷ connections), to the same members written as JSON lines in
-//! the same round, and to bare downloads of the same members by offset, which do nothing with what they get: one connection
-//! with its pages back to back, and ten at once.
+//! the same round, and to bare downloads of the same members by offset: one connection with its pages back to back and ten
+//! at once, which do nothing with what they get, and one connection whose rows are written to a file as they are.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -72,7 +72,7 @@ struct Arguments {
     /// Also take a second run, with nothing changed.
     #[arg(long)]
     again: bool,
-    /// Also take two bare downloads, for the ratios to them: over one connection, and over ten.
+    /// Also take bare downloads, for the ratios to them: over one connection, over ten, and over one into a file.
     #[arg(long)]
     bare: bool,
     /// The importer's binary. Default: `sync-cli` in the folder this benchmark was built into.

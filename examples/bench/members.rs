@@ -7,8 +7,9 @@ use loopback::Server;
 use mailchimp_simulator::{AudienceSpec, MailchimpSimulator, Spread, StatusMix};
 use ometria_simulator::OmetriaSimulator;
 
-use super::{Arguments, CONNECTIONS, Importer, LIST, OMETRIA_KEY, PAGE, Shape, Target};
-use super::{bare, history, ideal, megabytes, now, ratio, round};
+use super::bare::Downloads;
+use super::{Arguments, Importer, LIST, OMETRIA_KEY, PAGE, Shape, Target};
+use super::{history, ideal, megabytes, now, ratio, round};
 
 pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let mailchimp = arguments.mailchimp();
@@ -38,10 +39,9 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let base_url = format!("{}/3.0", mailchimp_server.url());
     let pages = u64::from(arguments.members).div_ceil(PAGE);
     let bare = if arguments.bare {
-        Some([
-            bare::download(&base_url, pages, 1).await?,
-            bare::download(&base_url, pages, CONNECTIONS).await?,
-        ])
+        let directory = arguments.directory()?;
+        let file = directory.path().join("lines");
+        Some(Downloads::take(&base_url, pages, &file).await?)
     } else {
         None
     };
@@ -73,8 +73,7 @@ struct Bench<'a> {
     base_url: String,
     ometria_url: String,
     pages: u64,
-    /// One connection, and ten.
-    bare: Option<[Duration; 2]>,
+    bare: Option<Downloads>,
 }
 
 impl Bench<'_> {
@@ -121,8 +120,9 @@ impl Bench<'_> {
                 "records_per_second": (members / taken.elapsed.as_secs_f64()).round(),
                 "ideal_over_time": ratio(ideal(arguments.latency(), self.pages), taken.elapsed),
                 "jsonl_over_time": lines.filter(|_| run == 0).map(|lines| ratio(lines, taken.elapsed)),
-                "bare_sequential_over_time": self.bare.map(|[one, _]| ratio(one, taken.elapsed)),
-                "bare_ten_over_time": self.bare.map(|[_, ten]| ratio(ten, taken.elapsed)),
+                "bare_sequential_over_time": self.bare.map(|bare| ratio(bare.one, taken.elapsed)),
+                "bare_ten_over_time": self.bare.map(|bare| ratio(bare.ten, taken.elapsed)),
+                "bare_lines_over_time": self.bare.map(|bare| ratio(bare.lines, taken.elapsed)),
                 "mailchimp_requests": stats.total(),
                 "requests_over_pages": round(stats.total() as f64 / self.pages as f64),
                 "throttled": stats.throttled,
