@@ -9,6 +9,8 @@
 //! | a [`Source`](sync_core::Source) | [`source::conformance`] | a way to make one over the same, unchanging data |
 //! | that a crash loses nothing | [`FaultPlan`] and the three wrappers | the n-th call to fail, and how |
 //!
+//! [`MadeUpMembers`] fill a sink to measure what it costs.
+//!
 //! Everything here is test code: a broken promise is a panic with a message that names the promise.
 
 #![allow(
@@ -18,6 +20,7 @@
 
 mod clock;
 mod faults;
+mod members;
 mod observer;
 mod record;
 mod scripted;
@@ -28,6 +31,7 @@ pub mod warehouse;
 
 pub use clock::{ManualClock, time};
 pub use faults::{Fault, FaultPlan, FaultySink, FaultySource, FaultyState};
+pub use members::MadeUpMembers;
 pub use observer::{Recorded, RecordingObserver};
 pub use record::{TestRecord, present, removed};
 pub use scripted::ScriptedSource;
