@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, Utc};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -209,7 +209,7 @@ pub struct Timestamp(
 );
 
 impl Timestamp {
-    /// Reads one of the forms the API writes.
+    /// Reads one of the forms the API writes; `None` also for a year that these forms cannot write.
     pub fn parse(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text)
             .map(|time| time.with_timezone(&Utc))
@@ -217,6 +217,7 @@ impl Timestamp {
                 NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").map(|time| time.and_utc())
             })
             .ok()
+            .filter(|time| (0..=9999).contains(&time.year()))
             .map(Self)
     }
 }

@@ -181,6 +181,8 @@ fn times_are_read_in_the_forms_the_api_writes() {
         "2026-06-30",
         "2026-13-30T12:00:00Z",
         "0000-00-00 00:00:00",
+        "-2026-06-30 12:00:00",
+        "9999-12-31T23:59:59-01:00",
     ] {
         assert_eq!(Timestamp::parse(text), None, "{text}");
     }

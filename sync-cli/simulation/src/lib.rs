@@ -31,6 +31,6 @@ mod wire;
 mod world;
 
 pub use bug::Bug;
-pub use scenario::{AudiencePlan, ImportPlan, Scenario, ServerDate, SinkKind};
+pub use scenario::{AudiencePlan, ImportPlan, Scenario, ServerDate, SinkKind, TimeFilters};
 pub use simulate::History;
 pub use world::{Kind, Violation};

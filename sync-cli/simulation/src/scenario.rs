@@ -60,6 +60,8 @@ pub struct Scenario {
     pub directory: bool,
     /// What time Mailchimp's answers say it is.
     pub date: ServerDate,
+    /// Whether Mailchimp's filters by time let the second through that they name.
+    pub filters: TimeFilters,
     /// By how much some of Mailchimp's totals are too low; 0: they are right.
     pub totals_low_by: u16,
     /// How far in the future some changes are stamped; zero: none are.
@@ -79,6 +81,24 @@ pub enum ServerDate {
     Missing,
     /// Off by so many seconds.
     Off(i64),
+}
+
+/// Whether a filter by time lets the second through that it names. Default: as documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeFilters {
+    /// `since_last_changed`.
+    pub since_includes: bool,
+    /// `before_last_changed`.
+    pub before_includes: bool,
+}
+
+impl Default for TimeFilters {
+    fn default() -> Self {
+        Self {
+            since_includes: false,
+            before_includes: true,
+        }
+    }
 }
 
 /// One audience at the start.
@@ -177,11 +197,15 @@ impl Scenario {
             },
             older_rules: rng.bool(),
             audiences,
+            filters: TimeFilters::default(),
             totals_low_by: 0,
             future_stamps: Duration::ZERO,
             drain_rate: None,
         };
         scenario.draw_more(more);
+        let filters = &mut stream(seed, "filters");
+        scenario.filters.since_includes = filters.u8(..100) < 20;
+        scenario.filters.before_includes = filters.u8(..100) < 80;
         scenario
     }
 

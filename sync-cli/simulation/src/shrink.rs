@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::bug::Bug;
-use crate::scenario::{AudiencePlan, Scenario, ServerDate};
+use crate::scenario::{AudiencePlan, Scenario, ServerDate, TimeFilters};
 
 type Reduction = fn(&mut Scenario);
 
 /// What is tried, the largest simplifications first. Each leaves a scenario that is already so as it is.
-const REDUCTIONS: [Reduction; 33] = [
+const REDUCTIONS: [Reduction; 34] = [
     |it| it.imports.truncate(1),
     |it| it.imports.truncate(2),
     |it| it.directory = false,
@@ -40,6 +40,7 @@ const REDUCTIONS: [Reduction; 33] = [
     |it| it.mutation_chance = 0.0,
     |it| it.workers = 1,
     |it| it.date = ServerDate::Right,
+    |it| it.filters = TimeFilters::default(),
     |it| it.totals_low_by = 0,
     |it| it.future_stamps = Duration::ZERO,
     |it| it.drain_rate = None,

@@ -352,6 +352,8 @@ fn mailchimp(scenario: &Scenario, time: &Time) -> MailchimpSimulator {
     settings.latency = scenario.latency;
     settings.visibility_lag = scenario.visibility_lag;
     settings.connections = World::CONNECTIONS;
+    settings.since_inclusive = scenario.filters.since_includes;
+    settings.before_inclusive = scenario.filters.before_includes;
     settings.date_header = match scenario.date {
         ServerDate::Right => DateHeader::Right,
         ServerDate::Missing => DateHeader::Missing,

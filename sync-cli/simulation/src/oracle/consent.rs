@@ -87,16 +87,13 @@ fn importer_of(world: &World, audience: usize) -> Option<usize> {
     imports.position(|import| import.sink == SinkKind::Contacts && import.audience == audience)
 }
 
-/// The run that sent this.
+/// The run that sent this. Not one that begins in the moment in which it came, after another was killed: it has to read first.
 fn sender(world: &World, change: &ConsentChange, came: DateTime<Utc>) -> Option<RunTimes> {
     let import = world.scenario.imports.iter().position(|import| {
         import.sink == SinkKind::Contacts
             && change.collection.as_deref() == Some(collection(import.audience).as_str())
     })?;
-    world
-        .runs(import)
-        .into_iter()
-        .rfind(|run| run.began <= came)
+    world.runs(import).into_iter().rfind(|run| run.began < came)
 }
 
 /// Whether the opt-out showed from the run's beginning to this moment, untouched since before.
