@@ -41,8 +41,9 @@ use crate::templates::Templates;
 /// the hooks. Make one per credential: two clients for the same user do not know of each other's
 /// requests.
 ///
-/// All methods may be dropped at any await. The request may then still have its effect, and keeps
-/// its place among the requests at once for [`ClientBuilder::abandoned_grace`].
+/// All methods may be dropped at any await. A request that has left is then heard out in the
+/// background and may still have its effect; it keeps its place among the requests at once until
+/// its answer came, or for [`ClientBuilder::abandoned_grace`].
 #[derive(Clone)]
 pub struct Client {
     wire: Arc<Wire>,

@@ -134,9 +134,9 @@ impl ClientBuilder {
         self
     }
 
-    /// How long after its start a request that timed out, or whose future was dropped, keeps its
-    /// place among the requests at once. Default 120 s: until then the server may still run it
-    /// and count it.
+    /// How long after its start a request that timed out, or whose future was dropped before its
+    /// answer came, keeps its place among the requests at once. Default 120 s: until then the
+    /// server may still run it and count it.
     #[must_use]
     pub fn abandoned_grace(mut self, grace: Duration) -> Self {
         self.abandoned_grace = grace;

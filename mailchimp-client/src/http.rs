@@ -1,23 +1,27 @@
 //! One request, with its limits: slot, time-out, size, and the only retry loop of the crate.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::{
     ApiError, Error, Operation, Result, TooLarge, TransportFailure, is_throttle, plain_word,
 };
 use crate::fetched::Meta;
 use crate::hooks::{Hooks, Outcome, RequestEvent, RetryEvent};
-use crate::limiter::{Limiter, Verdict};
+use crate::limiter::{Limiter, Slot, Verdict};
 use crate::path::Path;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -198,7 +202,7 @@ pub(crate) struct Tries {
 impl Wire {
     /// Makes the request, repeating it as `policy` allows.
     ///
-    /// Dropping the future keeps the slot of a request that has left; see `limiter.rs`.
+    /// Dropping the future does not end a request that has left; see [`UnderWay`].
     pub(crate) async fn call(&self, call: &Call<'_>, policy: &RetryPolicy) -> Result<Answer> {
         let mut began = None;
         let mut tries = Tries::default();
@@ -265,25 +269,18 @@ impl Wire {
         let started = Instant::now();
         began.get_or_insert(started);
         slot.sent();
-        let mut bytes = 0;
-        let result = match timeout(self.timeout, self.exchange(request, &mut bytes)).await {
-            Ok(result) => result,
-            Err(_) => Err(Failure::Transport(TransportError::new(
-                TransportErrorKind::Timeout,
-            ))),
-        };
+        let exchange = exchange(
+            self.transport.clone(),
+            request,
+            self.timeout,
+            self.body_limit,
+        );
+        let ((result, bytes), slot) = UnderWay(Some((Box::pin(exchange), slot))).await;
         let outcome = match &result {
             Ok(answer) => Outcome::Status(answer.meta.status),
             Err(failure) => failure.outcome(),
         };
-        match &result {
-            // The server may still be busy with it: dropping a sent slot keeps it taken.
-            Err(Failure::Transport(error)) if error.kind() == TransportErrorKind::Timeout => {
-                drop(slot);
-            }
-            Err(failure) => slot.finish(failure.verdict()),
-            Ok(_) => slot.finish(Verdict::Answered),
-        }
+        settle(slot, &result);
         self.hooks.on_request(&RequestEvent {
             method: &call.method,
             path: call.path.template(),
@@ -326,34 +323,104 @@ impl Wire {
             .body(call.body.clone().unwrap_or_default())
             .map_err(|_| Error::request("the query", "makes the URL longer than 64 KiB"))
     }
+}
 
-    async fn exchange(&self, request: Request<Bytes>, bytes: &mut u64) -> Result<Answer, Failure> {
-        let response = self
-            .transport
-            .send(request)
-            .await
-            .map_err(Failure::Transport)?;
-        let (status, headers) = (response.status, response.headers);
-        if status.is_success() {
-            let body = read_body(response.body, &headers, self.body_limit, bytes).await?;
-            let meta = meta(status, &headers, *bytes);
-            return Ok(Answer { body, meta });
+/// What came of one request, and how many bytes of the answer arrived.
+type Exchanged = (Result<Answer, Failure>, u64);
+
+/// A request that has left, with the slot it takes.
+///
+/// When nobody waits for it any more, a task of its own hears it out: only the answer shows that the server is done with it.
+/// Without that the slot would have to stay taken for as long as a request can run at the server, and a caller who gives up
+/// many requests would hold up all others.
+struct UnderWay(Option<(BoxFuture<'static, Exchanged>, Slot)>);
+
+impl Future for UnderWay {
+    type Output = (Exchanged, Slot);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some((mut exchange, slot)) = self.0.take() else {
+            return Poll::Pending;
+        };
+        match exchange.as_mut().poll(context) {
+            Poll::Ready(exchanged) => Poll::Ready((exchanged, slot)),
+            Poll::Pending => {
+                self.0 = Some((exchange, slot));
+                Poll::Pending
+            }
         }
-        // The status decides. A body that is cut off, oversized or not JSON only means that there
-        // is no problem document.
-        let body = read_body(response.body, &headers, ERROR_BODY_LIMIT, bytes)
-            .await
-            .ok();
-        let problem = body.and_then(|body| Problem::parse(&body));
-        let meta = meta(status, &headers, *bytes);
-        let retry_after = retry_after(&headers, meta.server_time);
-        Err(Failure::Status {
-            status: status.as_u16(),
-            problem,
-            meta,
-            retry_after,
-        })
     }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        // Outside a runtime there is nobody to hear it out: then the slot is held.
+        if let Some((exchange, slot)) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move {
+                if let Ok((result, _)) = timeout_at(slot.held_until(), exchange).await {
+                    settle(slot, &result);
+                }
+            });
+        }
+    }
+}
+
+/// Gives the slot back.
+fn settle(slot: Slot, result: &Result<Answer, Failure>) {
+    match result {
+        // The server may still be busy with it: dropping a sent slot keeps it taken.
+        Err(Failure::Transport(error)) if error.kind() == TransportErrorKind::Timeout => {
+            drop(slot);
+        }
+        Err(failure) => slot.finish(failure.verdict()),
+        Ok(_) => slot.finish(Verdict::Answered),
+    }
+}
+
+async fn exchange(
+    transport: Arc<dyn Transport>,
+    request: Request<Bytes>,
+    patience: Duration,
+    body_limit: u64,
+) -> Exchanged {
+    let mut bytes = 0;
+    let answer = answer(&*transport, request, body_limit, &mut bytes);
+    let result = timeout(patience, answer).await.unwrap_or_else(|_| {
+        let timeout = TransportError::new(TransportErrorKind::Timeout);
+        Err(Failure::Transport(timeout))
+    });
+    (result, bytes)
+}
+
+async fn answer(
+    transport: &dyn Transport,
+    request: Request<Bytes>,
+    body_limit: u64,
+    bytes: &mut u64,
+) -> Result<Answer, Failure> {
+    let response = transport.send(request).await.map_err(Failure::Transport)?;
+    let (status, headers) = (response.status, response.headers);
+    if status.is_success() {
+        let body = read_body(response.body, &headers, body_limit, bytes).await?;
+        let meta = meta(status, &headers, *bytes);
+        return Ok(Answer { body, meta });
+    }
+    // The status decides. A body that is cut off, oversized or not JSON only means that there
+    // is no problem document.
+    let body = read_body(response.body, &headers, ERROR_BODY_LIMIT, bytes)
+        .await
+        .ok();
+    let problem = body.and_then(|body| Problem::parse(&body));
+    let meta = meta(status, &headers, *bytes);
+    let retry_after = retry_after(&headers, meta.server_time);
+    Err(Failure::Status {
+        status: status.as_u16(),
+        problem,
+        meta,
+        retry_after,
+    })
 }
 
 /// What an answer that is no success says, without its body.

@@ -3,7 +3,7 @@
 //! Mailchimp allows ten simultaneous requests to a *user*, shared with every other integration of
 //! that user, so the limit adapts: it falls by 0.7 when the server throttles and creeps up with
 //! successes. A request whose answer we stopped waiting for may still run at the server, so its
-//! slot stays taken until the server's own 120 seconds have passed.
+//! slot stays taken until it has ended or the server's own 120 seconds have passed.
 //!
 //! Waiters are served in order of arrival. A caller with many requests to make waits behind a
 //! caller with one as soon as that one has queued up, so a long read cannot starve a short one.
@@ -178,7 +178,7 @@ impl Shared {
 }
 
 /// The right to have one request running. Dropping it before [`Slot::sent`] frees it at once;
-/// dropping it after that holds it for the grace period, as the request may still run.
+/// dropping it after that holds it until the grace period is over, as the request may still run.
 #[derive(Debug)]
 pub(crate) struct Slot {
     /// `None` once the slot has been accounted for.
@@ -187,6 +187,15 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// When the slot comes free by itself, once it is dropped: now, unless the request has left.
+    pub(crate) fn held_until(&self) -> Instant {
+        let grace = self.shared.as_ref().map(|shared| shared.grace);
+        match (self.sent, grace) {
+            (Some(sent), Some(grace)) => sent + grace,
+            _ => Instant::now(),
+        }
+    }
+
     /// The request leaves now.
     pub(crate) fn sent(&mut self) {
         self.sent = Some(Instant::now());
