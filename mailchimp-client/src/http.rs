@@ -387,10 +387,12 @@ async fn exchange(
 ) -> Exchanged {
     let mut bytes = 0;
     let answer = answer(&*transport, request, body_limit, &mut bytes);
-    let result = timeout(patience, answer).await.unwrap_or_else(|_| {
-        let timeout = TransportError::new(TransportErrorKind::Timeout);
-        Err(Failure::Transport(timeout))
-    });
+    let result = match timeout(patience, answer).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::Transport(TransportError::new(
+            TransportErrorKind::Timeout,
+        ))),
+    };
     (result, bytes)
 }
 

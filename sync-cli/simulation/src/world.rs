@@ -129,9 +129,9 @@ impl World {
             .collect();
         if let Some(distance) = NonZeroUsize::new(scenario.reject_every) {
             let members = handles.iter().flat_map(AudienceHandle::members);
-            // Ometria lists the latest hundred errors: of more, nobody can tell.
+            // Ometria lists the latest hundred errors: of more, nobody can tell. A push that is repeated has its errors twice.
             let most = if scenario.reject_late {
-                100
+                40
             } else {
                 usize::MAX
             };
