@@ -130,11 +130,7 @@ impl World {
         if let Some(distance) = NonZeroUsize::new(scenario.reject_every) {
             let members = handles.iter().flat_map(AudienceHandle::members);
             // Ometria lists the latest hundred errors: of more, nobody can tell. A push that is repeated has its errors twice.
-            let most = if scenario.reject_late {
-                40
-            } else {
-                usize::MAX
-            };
+            let most = if scenario.reject_late { 40 } else { usize::MAX };
             let refused = members
                 .step_by(distance.get())
                 .take(most)

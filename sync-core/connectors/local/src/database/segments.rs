@@ -222,12 +222,17 @@ impl Tree {
         from: usize,
         change: impl Fn(&mut Entry<'_>),
     ) -> rusqlite::Result<()> {
-        let merged = self.segments.split_off(from.min(self.segments.len()));
+        let mut merged = self.segments.split_off(from.min(self.segments.len()));
         if merged.is_empty() {
             return Ok(());
         }
         let most = merged.iter().map(|segment| segment.entries).sum();
         let mut entries = Walk::consuming(connection, self.schema, &merged)?;
+        // Nothing is looked up in them any more, and the new segment takes as much memory again.
+        for segment in &mut merged {
+            segment.starts = Starts::default();
+            segment.filter = Filter::default();
+        }
         let mut writer = Writer::new(connection, self.schema, most)?;
         while let Some(mut entry) = entries.next()? {
             // A removal has nothing older to hide when there is nothing older.
