@@ -84,8 +84,11 @@ struct Member {
     lost: bool,
     /// Its address changed while it was lost: what stands under the old one is not known.
     strayed: bool,
-    /// A run in doubt found a former member's opt-out under its address, which may have been its own.
-    heir: bool,
+    /// A run in doubt found an opt-out that may count for it: a former member's under its address, or its own that only a run
+    /// which was killed saw it take back.
+    burdened: bool,
+    /// A run committed what it delivered of it while it was there. Once it is gone, nothing carries its address.
+    delivered: bool,
     /// Listings it had when a run committed it.
     listings: HashSet<String>,
 }
@@ -136,6 +139,8 @@ pub(crate) struct World {
     /// member was gone.
     lost_outs: HashMap<(String, String), bool>,
     preferred: HashSet<usize>,
+    /// Audience and address of burdened members.
+    burdened: HashSet<(usize, usize)>,
     facts: Vec<FactsMapping>,
     contacts: Vec<ContactMapping>,
 }
@@ -170,6 +175,7 @@ impl World {
             in_doubt: [false; AUDIENCES.len()],
             lost_outs: HashMap::new(),
             preferred: HashSet::new(),
+            burdened: HashSet::new(),
             facts: AUDIENCES
                 .map(|audience| FactsMapping::new(audience, &consent).unwrap())
                 .into(),
@@ -197,7 +203,8 @@ impl World {
             changed: true,
             lost: false,
             strayed: false,
-            heir: false,
+            burdened: false,
+            delivered: false,
             listings: HashSet::new(),
         });
     }
@@ -310,7 +317,7 @@ impl World {
             let mut seen = self.seen.iter().rev().filter(by_member).copied();
             seen.find(|seen| counts(seen)).filter(|seen| seen.out)
         };
-        let of_member = last(&|seen| seen.state == Memory::All);
+        let of_member = last(&Seen::is_known);
         let of_address = last(&|seen| seen.is_known() && seen.address == member.address);
         let standing = of_address.or(of_member);
         let (out, decided_at, not_after) = match (member.status, member.opted_in_at, standing) {
@@ -348,8 +355,12 @@ impl World {
             panic!("not a contact")
         };
         let at = (contact.collection.clone(), contact.id.clone());
+        // A successor that only a killed run opted out tells nothing any more once the person came back: whoever holds the
+        // opt-in back speaks for itself.
+        let member = &self.members[index];
+        let came_back = member.opted_in_at > Some(member.left_at) && contact.id.contains('~');
         let is_out_of_reach = match self.lost_outs.get(&at) {
-            Some(true) => self.members[index].strayed,
+            Some(true) => member.strayed || came_back,
             Some(false) => true,
             None => false,
         };

@@ -60,7 +60,7 @@ impl World {
     pub(super) fn check_opted_out(&self) {
         let counts = |seen: &Seen| {
             let member = &self.members[seen.member];
-            let unheard_of = member.deleted && member.listings.is_empty();
+            let unheard_of = member.deleted && !member.delivered;
             let out_of_reach = seen.state != Memory::All && (member.strayed || unheard_of);
             seen.is_known() && (!seen.out || (!seen.in_facts_pass && !out_of_reach))
         };
@@ -120,7 +120,8 @@ impl World {
                 }
                 "cleaned" => assert_eq!(claim, Some(Claim::OptedOut), "{member:?}"),
                 "subscribed" if !self.is_held_back(index) => {
-                    assert!(claim == Some(Claim::OptedIn) || member.heir, "{member:?}");
+                    let burdened = member.burdened || self.is_beside_burden(member);
+                    assert!(claim == Some(Claim::OptedIn) || burdened, "{member:?}");
                 }
                 _ => assert_ne!(claim, Some(Claim::OptedIn), "{member:?}"),
             }
@@ -141,15 +142,31 @@ impl World {
         listings
     }
 
+    /// Whether an opt-out of another audience may count at its address although nobody there means it.
+    fn is_beside_burden(&self, member: &Member) -> bool {
+        let others = (0..AUDIENCES.len()).filter(|other| *other != member.audience);
+        let mut places = others.map(|other| (other, member.address));
+        places.any(|place| self.burdened.contains(&place))
+    }
+
     fn is_held_back(&self, index: usize) -> bool {
         let member = &self.members[index];
-        let concerns = |seen: &&Seen| {
-            let committed = seen.state == Memory::All && !seen.in_facts_pass;
-            let same_member = seen.member == index && committed;
-            seen.is_known() && seen.out && (seen.address == member.address || same_member)
+        // An opt-out is written down under the member's key, too, so it goes along to another address, unless it was seen to
+        // end before.
+        let ended = |place: usize, out: &Seen| {
+            self.seen.iter().skip(place).any(|seen| {
+                let same = seen.member == index && seen.address == out.address;
+                same && !seen.out && seen.is_known()
+            })
+        };
+        let concerns = |(place, seen): &(usize, &Seen)| {
+            let same_member = seen.member == index && !seen.in_facts_pass;
+            let stands = same_member && (seen.state == Memory::All || !ended(*place, seen));
+            seen.is_known() && seen.out && (seen.address == member.address || stands)
         };
         let newer = |seen: &Seen| member.opted_in_at.is_some_and(|at| at > seen.not_after);
-        let contradicted = !self.seen.iter().filter(concerns).all(newer);
+        let mut outs = self.seen.iter().enumerate().filter(concerns);
+        let contradicted = !outs.all(|(_, seen)| newer(seen));
         let elsewhere = (0..AUDIENCES.len()).any(|other| {
             let last = self.last_word(other, member.address, Seen::is_known);
             other != member.audience && last.is_some_and(|seen| seen.out)

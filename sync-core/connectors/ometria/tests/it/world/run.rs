@@ -10,7 +10,7 @@ use sync_ometria::Delivery;
 
 use crate::ledger::announced_of;
 
-use super::{AUDIENCES, Kill, Memory, World, apply, look_up, subscriber};
+use super::{AUDIENCES, Kill, Memory, Seen, World, apply, look_up, subscriber};
 
 /// A run under way.
 struct Run {
@@ -123,10 +123,14 @@ impl World {
             seen.state = Memory::All;
         }
         for (index, listing) in delivered {
-            self.members[index].listings.insert(listing);
+            let member = &mut self.members[index];
+            member.listings.insert(listing);
+            member.delivered |= !member.deleted;
         }
         for &index in indices {
+            let unheard = run.distrust && self.came_back_unheard(index);
             let member = &mut self.members[index];
+            member.burdened |= unheard;
             member.changed = false;
             member.lost = false;
             // What stands under the address without being noted of the member is taken for the member's own from now on.
@@ -136,10 +140,23 @@ impl World {
                     seen.state = Memory::All;
                 }
                 let formers = seen.audience == run.audience && seen.member != index;
-                member.heir |= run.distrust && formers && seen.out && seen.address == address;
+                member.burdened |= run.distrust && formers && seen.out && seen.address == address;
+            }
+            if member.burdened {
+                self.burdened.insert((run.audience, address));
             }
         }
         true
+    }
+
+    /// Whether a member had opted out and is known to have come back only from runs that were killed.
+    fn came_back_unheard(&self, index: usize) -> bool {
+        let of_member = |seen: &&Seen| seen.member == index && seen.is_known();
+        let mut seen = self.seen.iter().rev().filter(of_member);
+        let back = seen
+            .next()
+            .is_some_and(|s| !s.out && s.state == Memory::Fact);
+        back && seen.any(|seen| seen.out)
     }
 
     fn prepare(
