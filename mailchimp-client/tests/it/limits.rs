@@ -136,17 +136,19 @@ async fn a_request_that_timed_out_keeps_its_place_until_the_server_gave_up() {
     assert!(eleventh < Duration::from_secs(121), "{eleventh:?}");
 }
 
+/// Drops so many requests after a second.
+async fn give_up_on_25(client: &Client) {
+    let requests = join_all((0..25).map(|_| client.ping()));
+    let given_up = timeout(Duration::from_secs(1), requests);
+    given_up.await.unwrap_err();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dropped_request_keeps_its_place_until_its_answer_comes() {
     let script = slow(Duration::from_secs(3));
     let client = script.builder().build().unwrap();
     let began = Instant::now();
-    timeout(
-        Duration::from_secs(1),
-        join_all((0..25).map(|_| client.ping())),
-    )
-    .await
-    .unwrap_err();
+    give_up_on_25(&client).await;
     assert_eq!((client.in_flight(), script.running()), (10, 10));
     client.ping().await.unwrap();
     let next = script.seen()[10].at - began;
@@ -164,12 +166,7 @@ async fn a_dropped_request_without_an_answer_keeps_its_place_for_the_grace_perio
         .build()
         .unwrap();
     let began = Instant::now();
-    timeout(
-        Duration::from_secs(1),
-        join_all((0..25).map(|_| client.ping())),
-    )
-    .await
-    .unwrap_err();
+    give_up_on_25(&client).await;
     assert_eq!((client.in_flight(), script.running()), (10, 10));
     // Those that were still waiting had sent nothing and hold nothing.
     assert_eq!(script.seen().len(), 10);
