@@ -50,6 +50,7 @@ pub(crate) struct Pending {
     pub(crate) json: Box<str>,
     pub(crate) request_id: Arc<str>,
     pub(crate) reject: bool,
+    pub(crate) accepted_at: DateTime<Utc>,
 }
 
 /// An entry of the push error list.
@@ -151,6 +152,7 @@ impl Account {
             json,
             request_id,
             reject,
+            accepted_at,
         } = pending;
         let flaw = flaw(&record).or_else(|| reject.then(|| Flaw::at("id")));
         let at = self.now();
@@ -163,7 +165,7 @@ impl Account {
                 at,
             });
         } else if text(&record, "@type") == Some("contact") {
-            self.listings.apply(record, &json, at);
+            self.listings.apply(record, &json, accepted_at, at);
         } else {
             let name = |field| text(&record, field).unwrap_or_default().to_owned();
             self.objects.insert((name("@type"), name("id")), json);

@@ -117,7 +117,9 @@ pub(crate) fn decide(
 pub struct ConsentChange {
     /// Position among everything that was processed; later is larger.
     pub sequence: u64,
-    /// The server's time.
+    /// When the record was accepted, by the server's time: earlier than `at` if it waited in the queue.
+    pub accepted_at: DateTime<Utc>,
+    /// When it took effect, by the server's time.
     pub at: DateTime<Utc>,
     /// Collection of the listing; `None` for the preference centre.
     pub collection: Option<String>,
@@ -135,6 +137,7 @@ pub struct ConsentChange {
 #[derive(Clone, Debug)]
 pub(crate) struct Moment {
     pub(crate) sequence: u64,
+    pub(crate) accepted_at: DateTime<Utc>,
     pub(crate) at: DateTime<Utc>,
     pub(crate) listing: Option<u32>,
     pub(crate) claim: Option<Claim>,
@@ -146,6 +149,7 @@ impl Moment {
     pub(crate) fn show(&self, listing: Option<(&str, &Arc<str>)>) -> ConsentChange {
         ConsentChange {
             sequence: self.sequence,
+            accepted_at: self.accepted_at,
             at: self.at,
             collection: listing.map(|(collection, _)| collection.to_owned()),
             id: listing.map(|(_, id)| id.to_string()),

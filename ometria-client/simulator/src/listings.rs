@@ -138,7 +138,13 @@ impl Listings {
     }
 
     /// Takes a valid contact; `json` is `record` as it came.
-    pub(crate) fn apply(&mut self, record: Map<String, Value>, json: &str, at: DateTime<Utc>) {
+    pub(crate) fn apply(
+        &mut self,
+        record: Map<String, Value>,
+        json: &str,
+        accepted_at: DateTime<Utc>,
+        at: DateTime<Utc>,
+    ) {
         let (Some(collection), Some(id)) = (text(&record, "@collection"), text(&record, "id"))
         else {
             return;
@@ -198,6 +204,7 @@ impl Listings {
             before.as_ref(),
             &Moment {
                 sequence,
+                accepted_at,
                 at,
                 listing,
                 claim,
@@ -217,6 +224,7 @@ impl Listings {
         let cluster = self.cluster(&email);
         let moment = Moment {
             sequence,
+            accepted_at: at,
             at,
             listing: None,
             claim: Some(claim),

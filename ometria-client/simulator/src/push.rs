@@ -76,6 +76,7 @@ impl Account {
                     json: json.into(),
                     request_id,
                     reject,
+                    accepted_at: now,
                 });
             }
         }

@@ -103,7 +103,7 @@ impl Account {
         ] {
             record.insert(name.to_owned(), value.into());
         }
-        let request_id = self.next_id();
+        let (request_id, accepted_at) = (self.next_id(), self.now());
         let json = serde_json::to_string(&record).unwrap_or_default().into();
         self.stats.pushed += 1;
         self.stats.accepted += 1;
@@ -112,6 +112,7 @@ impl Account {
             json,
             request_id: request_id.as_str().into(),
             reject: false,
+            accepted_at,
         });
         response::json(
             self.settings.success_status,

@@ -163,9 +163,6 @@ impl OmetriaWire {
     fn note_arrivals(&self, body: &[u8]) {
         for record in serde_json::from_slice::<Vec<Arrival<'_>>>(body).unwrap_or_default() {
             let claim = record.claim.unwrap_or("nothing");
-            if claim == "EXPLICITLY_OPTEDIN" {
-                self.world.opt_in_arrived(record.collection, record.id);
-            }
             self.world
                 .trace
                 .line(format_args!("ometria got {}, {claim}", record.id));
@@ -176,8 +173,6 @@ impl OmetriaWire {
 #[derive(Deserialize)]
 struct Arrival<'a> {
     id: &'a str,
-    #[serde(rename = "@collection")]
-    collection: &'a str,
     #[serde(rename = "marketing_optin")]
     claim: Option<&'a str>,
 }

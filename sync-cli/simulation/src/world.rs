@@ -43,8 +43,6 @@ pub(crate) struct World {
     violation: Mutex<Option<Violation>>,
     /// What commits of each import called complete, and when their runs began.
     promises: Mutex<HashMap<usize, Vec<(Moment, Moment)>>>,
-    /// When opt-ins of each listing came, by collection and id, where they may wait to be worked off.
-    opt_ins: Mutex<HashMap<(String, String), Vec<Moment>>>,
     frozen: AtomicBool,
 }
 
@@ -161,7 +159,6 @@ impl World {
             runs: Mutex::default(),
             violation: Mutex::default(),
             promises: Mutex::default(),
-            opt_ins: Mutex::default(),
             frozen: AtomicBool::new(false),
             scenario,
         });
@@ -280,25 +277,6 @@ impl World {
         let imports = self.scenario.imports.iter();
         let contacts = imports.filter(|import| import.sink == SinkKind::Contacts);
         contacts.count() > 1
-    }
-
-    /// Notes that an opt-in came.
-    pub(crate) fn opt_in_arrived(&self, collection: &str, id: &str) {
-        if self.scenario.drain_rate.is_some() {
-            let listing = (collection.to_owned(), id.to_owned());
-            let now = self.time.server();
-            lock(&self.opt_ins).entry(listing).or_default().push(now);
-        }
-    }
-
-    /// When an opt-in came that was worked off at this moment. Of several the latest, which an importer that knows more
-    /// should have sent least of all.
-    pub(crate) fn arrival(&self, collection: &str, id: &str, worked_off: Moment) -> Moment {
-        let listing = (collection.to_owned(), id.to_owned());
-        let opt_ins = lock(&self.opt_ins);
-        let of_listing = opt_ins.get(&listing).map_or(&[][..], Vec::as_slice);
-        let before = of_listing.iter().rfind(|came| **came <= worked_off);
-        before.copied().unwrap_or(worked_off)
     }
 
     /// When the latest run of an import began.

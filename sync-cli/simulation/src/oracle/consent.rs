@@ -59,9 +59,11 @@ fn stands_against<'a>(
     change: &ConsentChange,
 ) -> Option<&'a OptOut> {
     let claims_in = change.claim == Some(Claim::OptedIn);
-    let came = match (&change.collection, &change.id) {
-        (Some(collection), Some(id)) if claims_in => world.arrival(collection, id, change.at),
-        _ => change.at,
+    // What a record claims is the doing of the run that sent it, however long it waited to be worked off.
+    let came = if claims_in {
+        change.accepted_at
+    } else {
+        change.at
     };
     let run = sender(world, change, came)?;
     people

@@ -61,6 +61,9 @@ fn histories_that_once_went_wrong_stay_right() {
         let violation = scenario.play(None, false).violation;
         assert_eq!(violation, None, "seed {seed}");
     }
+    // An opt-in that waits in Ometria's queue for nine minutes, while the same listing is pushed again with another address.
+    let violation = Scenario::of_seed(8_003_436).play(None, false).violation;
+    assert_eq!(violation, None);
 }
 
 /// The scenario that a seed gave when its history went wrong: without what came to be drawn since then.
