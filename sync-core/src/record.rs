@@ -56,7 +56,7 @@ impl Key {
     }
 
     /// The bytes a store keeps: 17 for an id of 32 lower-case hex digits (a digest, a UUID without hyphens), the text
-    /// itself otherwise. Equal keys have equal bytes.
+    /// itself otherwise. Equal keys have equal bytes. The 17 begin with 255, which no text does, and go on with the digest.
     pub fn to_compact(&self) -> Vec<u8> {
         let text = self.0.as_bytes();
         let Ok(digits) = <&[u8; 32]>::try_from(text) else {

@@ -35,7 +35,7 @@ const MARKS: &str = "sweep.db";
 /// Marks a file as ours (`PRAGMA application_id`): "mcom".
 const APPLICATION: i32 = 0x6d63_6f6d;
 /// What this version reads and writes (`PRAGMA user_version`). A new one comes with a step in [`migrate`].
-const SCHEMA_VERSION: i32 = 2;
+const SCHEMA_VERSION: i32 = 3;
 
 const SCHEMA: &str = "
     -- One row for each import that was ever committed, moved or edited. The row outlives a reset, so that a revision is
@@ -300,6 +300,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         ledger::take_over_rows(&transaction, "main")?;
         transaction.execute_batch("DROP TABLE ledger")?;
     }
+    // Version 3 has segments of parts beside those that version 2 knows, and needs no change.
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
 }

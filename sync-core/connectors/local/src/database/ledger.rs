@@ -5,7 +5,7 @@ use std::collections::{HashMap, hash_map};
 use rusqlite::{Connection, OptionalExtension};
 use sync_core::{Key, LedgerChange, LedgerEntry, LedgerKey, Result, Scope};
 
-use super::segments::{Entry, Tree, Value, Writer};
+use super::segments::{Entry, Place, Tree, Value, Writer};
 use super::{Database, damaged};
 
 /// Where marks are kept.
@@ -141,7 +141,7 @@ pub(super) fn take_over_rows(
                 }),
             })?;
         }
-        writer.finish(scope)?;
+        writer.finish(Place { scope, part: None })?;
     }
     Ok(())
 }

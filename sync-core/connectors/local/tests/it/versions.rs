@@ -34,6 +34,11 @@ async fn a_directory_of_version_2_is_read_and_goes_on() {
 }
 
 #[tokio::test]
+async fn a_directory_of_version_3_is_read_and_goes_on() {
+    assert_goes_on(left_by(include_str!("../fixtures/state-v3.sql"))).await;
+}
+
+#[tokio::test]
 async fn a_directory_of_version_1_can_be_looked_at_before_it_is_converted() {
     let bench = left_by(include_str!("../fixtures/state-v1.sql"));
     let before = std::fs::read(bench.path("state.db")).unwrap();

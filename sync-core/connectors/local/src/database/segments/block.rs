@@ -133,6 +133,10 @@ impl Starts {
         i64::try_from(behind.checked_sub(1)?).ok()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.at.iter().map(|&at| self.key(at))
+    }
+
     fn key(&self, at: u32) -> &[u8] {
         let bytes = self.bytes.get(at as usize..).unwrap_or_default();
         take_length(bytes)

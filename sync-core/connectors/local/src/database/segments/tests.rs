@@ -90,7 +90,9 @@ fn assert_holds(connection: &Connection, tree: &Tree, model: &Model, asked: &[Ve
 }
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
-    let key = proptest::collection::vec(0..4_u8, 0..4);
+    let text = proptest::collection::vec(0..4_u8, 0..4);
+    let digest = (0..4_u8, any::<u8>()).prop_map(|(first, last)| vec![0xff, first << 6, last & 3]);
+    let key = prop_oneof![text, digest];
     let note = prop_oneof![
         9 => proptest::collection::vec(any::<u8>(), 0..20),
         1 => Just(vec![7; 5000]),
@@ -103,9 +105,14 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 
 proptest! {
     #[test]
-    fn segments_are_a_map(commits in proptest::collection::vec(changes(), 0..25), asked in changes()) {
+    fn segments_are_a_map(
+        commits in proptest::collection::vec(changes(), 0..25),
+        asked in changes(),
+        enough in prop_oneof![Just(8), Just(30), Just(ENOUGH_TO_SPREAD)],
+    ) {
         let connection = database();
         let mut kept = tree(&connection);
+        kept.enough = enough;
         let mut model = Model::new();
         for commit in commits {
             for (key, value) in &commit {
@@ -136,7 +143,7 @@ proptest! {
 
 fn mixed(n: u64) -> Vec<u8> {
     let spread = filter::hash(&n.to_le_bytes());
-    [spread.to_be_bytes(), n.to_be_bytes()].concat()
+    [&[0xff], &spread.to_be_bytes()[..], &n.to_be_bytes()].concat()
 }
 
 #[test]
@@ -153,11 +160,9 @@ fn many_commits_make_few_segments_and_write_each_entry_a_few_times() {
     for commit in 0..200_u64 {
         let entries = (0..500).map(|n| (mixed(commit * 500 + n), Some((n, vec![]))));
         append(&connection, &mut tree, &entries.collect());
-        assert!(
-            tree.segments.len() <= 12,
-            "{} segments",
-            tree.segments.len()
-        );
+        let longest = tree.parts.iter().map(Vec::len).max().unwrap_or_default();
+        let segments = tree.mixed.len() + longest;
+        assert!(segments <= 14, "a look-up asks {segments} segments");
     }
     assert_eq!(tree.len(&connection).unwrap(), 100_000);
     let stored = count(&connection, "sum(length(data)) FROM blocks");
@@ -170,7 +175,7 @@ fn many_commits_make_few_segments_and_write_each_entry_a_few_times() {
 
 #[test]
 fn small_commits_do_not_rewrite_the_rest() {
-    let from = |lengths: &[u64]| first_to_merge(lengths.iter().copied());
+    let from = |lengths: &[u64]| first_to_merge(SMALL, lengths.iter().copied());
     assert_eq!(from(&[]), 0);
     assert_eq!(from(&[5]), 1);
     assert_eq!(from(&[1_000_000, 1, 1, 1]), 4);
@@ -182,6 +187,48 @@ fn small_commits_do_not_rewrite_the_rest() {
     assert_eq!(
         from(&[80_000, 80_000, 80_000, 20_000, 20_000, 20_000, 20_000]),
         0
+    );
+}
+
+#[test]
+fn no_commit_writes_much_of_what_is_there() {
+    let connection = database();
+    connection
+        .execute_batch(
+            "CREATE TABLE written (bytes INTEGER);
+             CREATE TRIGGER block AFTER INSERT ON blocks
+             BEGIN INSERT INTO written VALUES (length(new.data)); END;",
+        )
+        .unwrap();
+    let mut tree = tree(&connection);
+    let mut most = 0;
+    for commit in 0..25_u64 {
+        let entries = (0..20_000).map(|n| (mixed(commit * 20_000 + n), Some((n, vec![]))));
+        append(&connection, &mut tree, &entries.collect());
+        most = most.max(count(&connection, "sum(bytes) FROM written"));
+        connection.execute("DELETE FROM written", []).unwrap();
+    }
+    assert_eq!(tree.len(&connection).unwrap(), 500_000);
+    let stored = count(&connection, "sum(length(data)) FROM blocks");
+    assert!(most < stored / 4, "{most} bytes at once of {stored}");
+}
+
+#[test]
+fn a_segment_says_about_how_much_of_each_part_it_holds() {
+    let connection = database();
+    let mut tree = tree(&connection);
+    let digests = (0..8_000).map(|n| (mixed(n), Some((n, vec![]))));
+    let texts = (0..2_000_u64).map(|n| (n.to_be_bytes().to_vec(), Some((n, vec![]))));
+    append(&connection, &mut tree, &texts.chain(digests).collect());
+    let mut room = [0; PARTS];
+    for segment in &tree.mixed {
+        segment.add_to(&mut room);
+    }
+    // 2,000 short ones and 500 each.
+    assert!((1_500..2_500).contains(&room[0]), "{room:?}");
+    assert!(
+        room[1..].iter().all(|room| (500..800).contains(room)),
+        "{room:?}"
     );
 }
 

@@ -5,12 +5,17 @@ use std::ops::Range;
 use rusqlite::{CachedStatement, Connection};
 
 use super::block::width_of_length;
+use super::part::part_of;
 use super::{Entry, Segment, read_block};
 
 /// Entries of several segments in the order of their keys, one for each key: the newest.
 pub(in crate::database) struct Walk<'c> {
-    /// The newest first.
+    /// The newest first: the mixed ones, then those of one part.
     segments: Vec<Reader>,
+    /// How many of them are mixed.
+    mixed: usize,
+    /// Parts that come later and the blocks of their segments, the newest first. The next part is the last.
+    later: Vec<(usize, Vec<Range<i64>>)>,
     select: CachedStatement<'c>,
     /// Removes each block that was read.
     delete: Option<CachedStatement<'c>>,
@@ -65,15 +70,29 @@ impl Reader {
 }
 
 impl<'c> Walk<'c> {
-    /// Over these segments, the oldest first, behind a key.
+    /// Over these segments, the oldest first, behind a key. Those of parts are older than the mixed ones.
     pub(super) fn over(
         connection: &'c Connection,
         schema: &str,
-        segments: &[Segment],
+        mixed: &[Segment],
+        parts: &[Vec<Segment>],
         after: Option<&[u8]>,
     ) -> rusqlite::Result<Self> {
-        let mut walk = Self::new(connection, schema, segments, after, false)?;
+        let mut walk = Self::new(connection, schema, mixed, after, false)?;
+        let first = after.map_or(0, part_of);
+        let later = parts.iter().enumerate().skip(first);
+        let later = later.filter(|(_, segments)| !segments.is_empty()).rev();
+        walk.later = later
+            .map(|(part, segments)| {
+                let after = after.filter(|_| part == first);
+                let blocks = segments.iter().rev().map(|one| blocks_from(one, after));
+                (part, blocks.collect())
+            })
+            .collect();
         if let Some(after) = after {
+            if walk.later.last().is_some_and(|(part, _)| *part == first) {
+                walk.open_next_part()?;
+            }
             for reader in &mut walk.segments {
                 while !reader.is_at_end() && reader.key() <= after {
                     reader.step(&mut walk.select, None)?;
@@ -83,7 +102,7 @@ impl<'c> Walk<'c> {
         Ok(walk)
     }
 
-    /// The same from the start, removing the blocks.
+    /// Over these segments from the start, removing the blocks.
     pub(super) fn consuming(
         connection: &'c Connection,
         schema: &str,
@@ -100,30 +119,44 @@ impl<'c> Walk<'c> {
         consume: bool,
     ) -> rusqlite::Result<Self> {
         let select = format!("SELECT data FROM {schema}.blocks WHERE id = ?1");
-        let mut select = connection.prepare_cached(&select)?;
+        let select = connection.prepare_cached(&select)?;
         let delete = format!("DELETE FROM {schema}.blocks WHERE id = ?1");
-        let mut delete = consume
+        let delete = consume
             .then(|| connection.prepare_cached(&delete))
             .transpose()?;
-        let mut readers = Vec::with_capacity(segments.len());
-        for segment in segments.iter().rev() {
-            let start = after.and_then(|after| segment.starts.block_of(after));
-            let first = segment.first();
-            let mut reader = Reader {
-                blocks: first + start.unwrap_or_default()..first + segment.blocks,
-                block: Vec::new(),
-                entry: 0..0,
-                key: 0..0,
-            };
-            reader.step(&mut select, delete.as_mut())?;
-            readers.push(reader);
-        }
-        Ok(Self {
-            segments: readers,
+        let mut walk = Self {
+            segments: Vec::with_capacity(segments.len()),
+            mixed: segments.len(),
+            later: Vec::new(),
             select,
             delete,
             given: None,
-        })
+        };
+        for segment in segments.iter().rev() {
+            walk.open(blocks_from(segment, after))?;
+        }
+        Ok(walk)
+    }
+
+    fn open(&mut self, blocks: Range<i64>) -> rusqlite::Result<()> {
+        let mut reader = Reader {
+            blocks,
+            block: Vec::new(),
+            entry: 0..0,
+            key: 0..0,
+        };
+        reader.step(&mut self.select, self.delete.as_mut())?;
+        self.segments.push(reader);
+        Ok(())
+    }
+
+    /// Goes to the next part, when nothing is left of the one before.
+    fn open_next_part(&mut self) -> rusqlite::Result<()> {
+        self.segments.truncate(self.mixed);
+        for blocks in self.later.pop().map_or_else(Vec::new, |(_, blocks)| blocks) {
+            self.open(blocks)?;
+        }
+        Ok(())
     }
 
     /// The next entry, removals included.
@@ -141,17 +174,39 @@ impl<'c> Walk<'c> {
             }
             last.step(&mut self.select, self.delete.as_mut())?;
         }
+        let place = loop {
+            let least = self.least();
+            match (least, self.later.last()) {
+                // Mixed segments may already be at keys of a part that is not open yet.
+                (Some(place), Some((next, _))) if part_of(self.segments[place].key()) < *next => {
+                    break place;
+                }
+                (_, Some(_)) => self.open_next_part()?,
+                (Some(place), None) => break place,
+                (None, None) => return Ok(None),
+            }
+        };
+        self.given = Some(place);
+        let reader = &self.segments[place];
+        let bytes = reader.block.get(reader.entry.clone()).unwrap_or_default();
+        Entry::decode(bytes).map(|(entry, _)| Some(entry))
+    }
+
+    /// Which segment has the least key, the newest of several.
+    fn least(&self) -> Option<usize> {
         let mut least: Option<(usize, &Reader)> = None;
         for (place, reader) in self.segments.iter().enumerate() {
             if !reader.is_at_end() && least.is_none_or(|(_, least)| reader.key() < least.key()) {
                 least = Some((place, reader));
             }
         }
-        let Some((place, reader)) = least else {
-            return Ok(None);
-        };
-        self.given = Some(place);
-        let bytes = reader.block.get(reader.entry.clone()).unwrap_or_default();
-        Entry::decode(bytes).map(|(entry, _)| Some(entry))
+        least.map(|(place, _)| place)
     }
+}
+
+/// The numbers of a segment's blocks, without those that end before a key.
+fn blocks_from(segment: &Segment, after: Option<&[u8]>) -> Range<i64> {
+    let start = after.and_then(|after| segment.starts.block_of(after));
+    let first = segment.first();
+    first + start.unwrap_or_default()..first + segment.blocks
 }
