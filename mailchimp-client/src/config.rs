@@ -247,6 +247,7 @@ impl ClientBuilder {
             user_agent,
             timeout: self.timeout,
             body_limit: self.body_limit,
+            buffers: Arc::default(),
         };
         Ok(Client::new(wire, self.retry))
     }

@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT,
@@ -16,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::body::{self, Buffers, Unread};
 use crate::error::{
     ApiError, Error, Operation, Result, TooLarge, TransportFailure, is_throttle, plain_word,
 };
@@ -27,13 +27,11 @@ use crate::problem::Problem;
 use crate::query::Query;
 use crate::retry::{Cause, RetryBudget, RetryPolicy};
 use crate::transport::{
-    BodyStream, ReqwestTransport, Transport, TransportError, TransportErrorKind, TransportResponse,
+    ReqwestTransport, Transport, TransportError, TransportErrorKind, TransportResponse,
 };
 
 /// How much of an error's body is read: a problem document is far smaller.
 const ERROR_BODY_LIMIT: u64 = 256 * 1024;
-/// How much is reserved on the word of a `Content-Length` alone.
-const LARGEST_RESERVATION: u64 = 4 * 1024 * 1024;
 
 /// What all clones of a client share, apart from the retry policy.
 pub(crate) struct Wire {
@@ -51,6 +49,7 @@ pub(crate) struct Wire {
     pub(crate) user_agent: HeaderValue,
     pub(crate) timeout: Duration,
     pub(crate) body_limit: u64,
+    pub(crate) buffers: Arc<Buffers>,
 }
 
 /// One call as its endpoint describes it.
@@ -274,6 +273,7 @@ impl Wire {
             request,
             self.timeout,
             self.body_limit,
+            self.buffers.clone(),
         );
         let ((result, bytes), slot) = UnderWay(Some((Box::pin(exchange), slot))).await;
         let outcome = match &result {
@@ -384,9 +384,10 @@ async fn exchange(
     request: Request<Bytes>,
     patience: Duration,
     body_limit: u64,
+    buffers: Arc<Buffers>,
 ) -> Exchanged {
     let mut bytes = 0;
-    let answer = answer(&*transport, request, body_limit, &mut bytes);
+    let answer = answer(&*transport, request, body_limit, &mut bytes, &buffers);
     let result = match timeout(patience, answer).await {
         Ok(result) => result,
         Err(_) => Err(Failure::Transport(TransportError::new(
@@ -401,17 +402,24 @@ async fn answer(
     request: Request<Bytes>,
     body_limit: u64,
     bytes: &mut u64,
+    buffers: &Arc<Buffers>,
 ) -> Result<Answer, Failure> {
     let response = transport.send(request).await.map_err(Failure::Transport)?;
     let (status, headers) = (response.status, response.headers);
+    let announced = content_length(&headers);
     if status.is_success() {
-        let body = read_body(response.body, &headers, body_limit, bytes).await?;
+        let body = body::read(response.body, announced, body_limit, bytes, buffers)
+            .await
+            .map_err(|unread| match unread {
+                Unread::TooLarge => Failure::TooLarge(body_limit),
+                Unread::Failed(error) => Failure::Transport(error),
+            })?;
         let meta = meta(status, &headers, *bytes);
         return Ok(Answer { body, meta });
     }
     // The status decides. A body that is cut off, oversized or not JSON only means that there
     // is no problem document.
-    let body = read_body(response.body, &headers, ERROR_BODY_LIMIT, bytes)
+    let body = body::read(response.body, announced, ERROR_BODY_LIMIT, bytes, buffers)
         .await
         .ok();
     let problem = body.and_then(|body| Problem::parse(&body));
@@ -433,39 +441,6 @@ pub(crate) fn refusal(response: &TransportResponse) -> Failure {
         meta: meta(response.status, &response.headers, 0),
         retry_after: None,
     }
-}
-
-/// Reads a body to its end or to the limit, whichever comes first.
-async fn read_body(
-    mut body: BodyStream,
-    headers: &HeaderMap,
-    limit: u64,
-    bytes: &mut u64,
-) -> Result<Bytes, Failure> {
-    let mut first: Option<Bytes> = None;
-    let mut rest: Option<BytesMut> = None;
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(Failure::Transport)?;
-        *bytes += chunk.len() as u64;
-        if *bytes > limit {
-            return Err(Failure::TooLarge(limit));
-        }
-        match (&mut first, &mut rest) {
-            (_, Some(rest)) => rest.extend_from_slice(&chunk),
-            // A body that arrives in one piece is not copied.
-            (None, None) => first = Some(chunk),
-            (Some(head), None) => {
-                let announced = content_length(headers).unwrap_or_default();
-                let reserve = announced.min(limit).min(LARGEST_RESERVATION);
-                let reserve = usize::try_from(reserve).unwrap_or_default();
-                let mut all = BytesMut::with_capacity(reserve.max(head.len() + chunk.len()));
-                all.extend_from_slice(head);
-                all.extend_from_slice(&chunk);
-                rest = Some(all);
-            }
-        }
-    }
-    Ok(rest.map(BytesMut::freeze).or(first).unwrap_or_default())
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

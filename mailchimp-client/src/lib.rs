@@ -89,6 +89,7 @@ mod account;
 mod audiences;
 mod automations;
 mod batches;
+mod body;
 mod campaigns;
 mod client;
 mod config;

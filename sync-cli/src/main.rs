@@ -12,6 +12,7 @@ use sync_cli::command_line::{Exit, execute};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .build()
     {
@@ -29,4 +30,11 @@ fn main() -> ExitCode {
         execute(arguments, &stop).await
     });
     exit.into()
+}
+
+/// Threads beside this one, which runs the engine. What ten connections bring keeps a quarter of a processor busy, and the
+/// allocator keeps memory for each thread.
+fn workers() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    processors.saturating_sub(1).clamp(1, 3)
 }

@@ -405,36 +405,45 @@ where
             Err(error) => return Err(error),
         }
         let Interval {
+            opened,
+            overlay,
             ledger,
             sent,
             settled,
             rejected,
-            ..
-        } = std::mem::take(&mut self.interval);
+            changes,
+        } = &mut self.interval;
         let accepted = sent
             .iter()
             .filter(|key| !rejected.contains_key(*key))
             .count() as u64;
         self.any_rejected |= !rejected.is_empty();
         let cleared = if self.any_rejected {
-            let mut keys: Vec<Key> = sent.into_iter().chain(settled).collect();
-            keys.retain(|key| !rejected.contains_key(key));
-            keys
+            let keys = sent.drain().chain(settled.drain(..));
+            keys.filter(|key| !rejected.contains_key(key)).collect()
         } else {
             Vec::new()
         };
         let refused = rejected.len() as u64;
-        let commit = Commit {
-            checkpoint: checkpoint.clone(),
-            ledger: ledger
-                .into_iter()
+        let mut stored = Vec::with_capacity(ledger.len() + 1);
+        stored.extend(
+            ledger
+                .drain(..)
                 .filter(|(needs, _)| needs.as_ref().is_none_or(|key| !rejected.contains_key(key)))
                 .map(|(_, change)| change)
-                .chain(without_lists(&self.pipeline.import, self.lists))
-                .collect(),
-            rejected: rejected.into_values().collect(),
+                .chain(without_lists(&self.pipeline.import, self.lists)),
+        );
+        let commit = Commit {
+            checkpoint: checkpoint.clone(),
+            ledger: stored,
+            rejected: rejected.drain().map(|(_, rejected)| rejected).collect(),
             cleared,
         };
+        // What they take serves the next interval.
+        overlay.clear();
+        sent.clear();
+        settled.clear();
+        (*opened, *changes) = (None, 0);
         let import = &self.pipeline.import;
         self.revision = Some(
             self.pipeline

@@ -69,8 +69,9 @@ const SCHEMA: &str = "
 
 /// How long to wait for a reader that holds the file, such as a backup.
 const BUSY: Duration = Duration::from_secs(10);
-/// What the library keeps of the files in memory, in kilobytes.
-const CACHE: u32 = 4000;
+/// What the library keeps of each file in memory, in kilobytes: the inner pages of a hundred thousand blocks. The blocks
+/// themselves are too many to find one again.
+const CACHE: u32 = 2000;
 /// Instructions of the library's machine between two steps that are told: a statement has a dozen or a few.
 const STEP: i32 = 10;
 /// Prepared statements to keep: more than there are.

@@ -6,12 +6,12 @@
 //! (a log-structured merge). An entry is written once for each such step: about four times for a million of them.
 //!
 //! Once there are enough of them, entries are spread over [*parts*](part) of the keys, each with segments of its own: one
-//! merge then takes a sixteenth of a large ledger, and no two parts come to it together. Of the whole, five million entries
-//! were merged at once, and everything that was read meanwhile had to wait in memory.
+//! merge then takes a small share of a large ledger, and the parts come to it one after the other. Of the whole, five million
+//! entries were merged at once, and everything that was read meanwhile had to wait in memory.
 //!
 //! A segment is a row in `segments` and a run of *blocks*, each a row of about one page in `blocks`. What a look-up needs to
 //! find the one block that may hold a key is in memory: where the blocks start, and a [`Filter`] of the keys, which
-//! together take about 1.5 bytes an entry. Of several segments that hold a key the newest counts. All of it
+//! together take about 1.3 bytes an entry. Of several segments that hold a key the newest counts. All of it
 //! changes in the transaction of the commit, so there is nothing to repair after a crash.
 
 mod block;
@@ -240,7 +240,7 @@ impl Tree {
             for change in changes.clone() {
                 room[part_of(change.key)] += 1;
             }
-            let mut spread = self.spreading(connection, room);
+            let mut spread = self.spreading(connection, &room);
             for change in changes {
                 spread.push(&change)?;
             }
@@ -294,7 +294,7 @@ impl Tree {
         Ok(())
     }
 
-    fn spreading<'c>(&self, connection: &'c Connection, room: [u64; PARTS]) -> Spread<'c> {
+    fn spreading<'c>(&self, connection: &'c Connection, room: &[u64; PARTS]) -> Spread<'c> {
         let hides = self.parts.each_ref().map(|part| !part.is_empty());
         Spread::new(connection, self.schema, self.scope, room, hides)
     }
@@ -307,7 +307,7 @@ impl Tree {
         }
         let mut mixed = std::mem::take(&mut self.mixed);
         let mut entries = consume(connection, self.schema, &mut mixed)?;
-        let mut spread = self.spreading(connection, room);
+        let mut spread = self.spreading(connection, &room);
         while let Some(entry) = entries.next()? {
             spread.push(&entry)?;
         }

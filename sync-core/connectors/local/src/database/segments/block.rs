@@ -127,6 +127,12 @@ impl Starts {
         self.bytes.extend_from_slice(key);
     }
 
+    /// Takes no more memory than it must.
+    pub(super) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.at.shrink_to_fit();
+    }
+
     /// The block that holds a key if any does.
     pub(super) fn block_of(&self, key: &[u8]) -> Option<i64> {
         let behind = self.at.partition_point(|&at| self.key(at) <= key);

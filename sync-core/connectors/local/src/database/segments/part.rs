@@ -2,8 +2,10 @@
 
 use super::{FAN, SMALL};
 
-/// One part for keys that are no digests, and one for each first digit of those that are.
-pub(super) const PARTS: usize = 17;
+/// One part for keys that are no digests, and one for each value of the first bits of those that are.
+pub(super) const PARTS: usize = 1 + (1 << BITS);
+
+const BITS: u32 = 5;
 
 /// What the compact form of a digest begins with, and no other key: see [`sync_core::Key::to_compact`].
 const DIGEST: u8 = 0xff;
@@ -11,7 +13,7 @@ const DIGEST: u8 = 0xff;
 /// Which part a key belongs to. A greater key never belongs to a lower part.
 pub(super) fn part_of(key: &[u8]) -> usize {
     match key {
-        [DIGEST, digits, ..] => 1 + usize::from(digits >> 4),
+        [DIGEST, first, ..] => 1 + usize::from(first >> (8 - BITS)),
         _ => 0,
     }
 }
@@ -30,10 +32,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digests_have_a_part_for_each_first_digit() {
+    fn digests_are_spread_over_all_parts_but_the_first() {
         let part = |key: &str| part_of(&Key::new(key).to_compact());
         assert_eq!(part("0123456789abcdef0123456789abcdef"), 1);
-        assert_eq!(part("f123456789abcdef0123456789abcdef"), 16);
+        assert_eq!(part("0823456789abcdef0123456789abcdef"), 2);
+        assert_eq!(part("ff23456789abcdef0123456789abcdef"), 32);
         assert_eq!(part("\u{10ffff}"), 0);
         assert_eq!(part(""), 0);
     }

@@ -118,6 +118,7 @@ impl<'c> Writer<'c> {
         for (id, piece) in (self.id << BLOCK_BITS..).zip(self.filter.encode()) {
             insert.execute(params![id, piece])?;
         }
+        self.starts.shrink();
         Ok(Some(Segment {
             id: self.id,
             blocks: self.blocks,
@@ -146,14 +147,14 @@ impl<'c> Spread<'c> {
         connection: &'c Connection,
         schema: &'static str,
         scope: i64,
-        room: [u64; PARTS],
+        room: &[u64; PARTS],
         hides: [bool; PARTS],
     ) -> Self {
         Self {
             connection,
             schema,
             scope,
-            room,
+            room: *room,
             hides,
             current: None,
             written: Vec::new(),
