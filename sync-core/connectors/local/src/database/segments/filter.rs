@@ -9,8 +9,12 @@ const PROBES: u32 = 5;
 /// Words of a line: all bits of a key lie in one, so that a question costs one look into memory.
 const LINE: usize = 8;
 
-/// Lines of a piece. In pieces a large filter is stored, and takes memory, without ever needing all of it in one place.
-const PIECE: usize = 1024;
+/// Lines that are stored together.
+const STORED: usize = 1024;
+
+/// Lines that are in one place in memory, a page of it: a filter lives long, and in small pieces of one size it fits where
+/// something else was before.
+const PIECE: usize = 64;
 
 /// A Bloom filter in lines of 64 bytes.
 #[derive(Debug, Default)]
@@ -39,23 +43,28 @@ impl Filter {
         }
     }
 
-    /// The pieces as bytes, in order.
+    /// What is stored together as bytes, in order.
     pub(super) fn encode(&self) -> impl Iterator<Item = Vec<u8>> {
-        let encoded = |piece: &Vec<u64>| piece.iter().flat_map(|word| word.to_le_bytes()).collect();
-        self.pieces.iter().map(encoded)
+        let together = self.pieces.chunks(STORED / PIECE);
+        together.map(|pieces| {
+            let words = pieces.iter().flatten();
+            words.flat_map(|word| word.to_le_bytes()).collect()
+        })
     }
 
-    /// Adds the next piece; `None` if there can be none such.
+    /// Adds what was stored together; `None` if there can be none such.
     pub(super) fn decode_next(&mut self, bytes: &[u8]) -> Option<()> {
         let (words, rest) = bytes.as_chunks();
         let lines = words.len() / LINE;
         let whole = rest.is_empty() && words.len().is_multiple_of(LINE);
-        if !whole || !(1..=PIECE).contains(&lines) || !self.lines.is_multiple_of(PIECE) {
+        if !whole || !(1..=STORED).contains(&lines) || !self.lines.is_multiple_of(STORED) {
             return None;
         }
         self.lines += lines;
-        let words = words.iter().map(|word| u64::from_le_bytes(*word));
-        self.pieces.push(words.collect());
+        for piece in words.chunks(PIECE * LINE) {
+            let words = piece.iter().map(|word| u64::from_le_bytes(*word));
+            self.pieces.push(words.collect());
+        }
         Some(())
     }
 
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn broken_bytes_are_no_filter() {
-        for length in [0, 1, 8, 63, 65, 72, 64 * PIECE + 64] {
+        for length in [0, 1, 8, 63, 65, 72, 64 * STORED + 64] {
             let mut filter = Filter::default();
             assert!(filter.decode_next(&vec![0; length]).is_none(), "{length}");
             assert!(!filter.may_hold(7));
