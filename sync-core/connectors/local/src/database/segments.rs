@@ -388,9 +388,13 @@ fn read_filter(connection: &Connection, schema: &str, segment: i64) -> rusqlite:
 
 /// From which place on segments of these lengths, the oldest first, are to become one; their number if none are.
 ///
-/// Lengths fall into tiers, of which the lowest ends at `shortest` and each other is [`FAN`] times as long as the one below. The newest segments of a tier and those below it
-/// become one as soon as that one belongs to a higher tier. So an entry is written once for each tier, and no tier has
-/// more than [`FAN`] segments.
+/// Lengths fall into tiers, of which the lowest ends at `shortest` and each other is [`FAN`] times as long as the one below.
+/// The newest segments of a tier and those below it become one as soon as that one belongs to a higher tier and what is newer
+/// than the oldest of them is a share of it. So an entry is written once for each tier, and no tier has more than about
+/// [`FAN`] segments.
+///
+/// The share is for keys that change over and over: segments of the same keys become one that is no longer than one of them
+/// and stays in its tier, and without it the next commit would write all of it again.
 fn first_to_merge(shortest: u64, lengths: impl Iterator<Item = u64>) -> usize {
     let mut lengths: Vec<u64> = lengths.collect();
     let mut from = lengths.len();
@@ -401,9 +405,11 @@ fn first_to_merge(shortest: u64, lengths: impl Iterator<Item = u64>) -> usize {
         let below = lengths.iter().rposition(|&length| length >= bound);
         let start = below.map_or(0, |below| below + 1);
         let newest = lengths.get(start..).unwrap_or_default();
-        let sum = newest.iter().sum();
+        let sum: u64 = newest.iter().sum();
+        let oldest = newest.first().copied().unwrap_or_default();
+        let fills = sum >= bound && (sum - oldest) * FAN as u64 >= oldest;
         let many = bound == shortest && newest.len() >= FAN;
-        if newest.len() > 1 && (sum >= bound || many) {
+        if newest.len() > 1 && (fills || many) {
             lengths.truncate(start);
             lengths.push(sum);
             from = start;
