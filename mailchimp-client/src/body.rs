@@ -9,21 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use futures::StreamExt;
 
-use crate::transport::{BodyStream, TransportError};
+use crate::http::Failure;
+use crate::transport::BodyStream;
 
 /// How much is reserved on the word of a `Content-Length` alone, and the largest buffer that is kept.
 const LARGEST_RESERVATION: usize = 4 * 1024 * 1024;
 
 /// Bodies that are smaller are not worth keeping a buffer.
 const SMALLEST_KEPT: usize = 64 * 1024;
-
-/// Why there is no whole body.
-pub(crate) enum Unread {
-    /// It is longer than allowed.
-    TooLarge,
-    /// It broke off.
-    Failed(TransportError),
-}
 
 /// Buffers that wait for a body.
 ///
@@ -98,17 +91,17 @@ pub(crate) async fn read(
     limit: u64,
     bytes: &mut u64,
     buffers: &Arc<Buffers>,
-) -> Result<Bytes, Unread> {
+) -> Result<Bytes, Failure> {
     let expected = announced.unwrap_or_default().min(limit);
     let expected = usize::try_from(expected).unwrap_or(usize::MAX);
     let expected = expected.min(LARGEST_RESERVATION);
     let mut only: Option<Bytes> = None;
     let mut whole: Option<Buffer> = None;
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(Unread::Failed)?;
+        let chunk = chunk.map_err(Failure::Transport)?;
         *bytes += chunk.len() as u64;
         if *bytes > limit {
-            return Err(Unread::TooLarge);
+            return Err(Failure::TooLarge(limit));
         }
         // A body that arrives in one piece is not copied. Of another no piece is kept, so that the transport can use the
         // memory of each for the next.
@@ -134,7 +127,7 @@ mod tests {
     use futures::stream;
 
     use super::*;
-    use crate::transport::TransportErrorKind;
+    use crate::transport::{TransportError, TransportErrorKind};
 
     async fn whole(buffers: &Arc<Buffers>, pieces: &[&[u8]], announced: Option<u64>) -> Bytes {
         let pieces: Vec<_> = pieces
@@ -143,13 +136,10 @@ mod tests {
             .collect();
         let mut bytes = 0;
         let body = Box::pin(stream::iter(pieces));
-        match read(body, announced, 1_000_000, &mut bytes, buffers).await {
-            Ok(body) => {
-                assert_eq!(body.len() as u64, bytes);
-                body
-            }
-            Err(Unread::TooLarge | Unread::Failed(_)) => panic!("it is whole"),
-        }
+        let body = read(body, announced, 1_000_000, &mut bytes, buffers).await;
+        let body = body.ok().expect("it is whole");
+        assert_eq!(body.len() as u64, bytes);
+        body
     }
 
     fn free(buffers: &Buffers) -> usize {

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::body::{self, Buffers, Unread};
+use crate::body::{self, Buffers};
 use crate::error::{
     ApiError, Error, Operation, Result, TooLarge, TransportFailure, is_throttle, plain_word,
 };
@@ -408,12 +408,7 @@ async fn answer(
     let (status, headers) = (response.status, response.headers);
     let announced = content_length(&headers);
     if status.is_success() {
-        let body = body::read(response.body, announced, body_limit, bytes, buffers)
-            .await
-            .map_err(|unread| match unread {
-                Unread::TooLarge => Failure::TooLarge(body_limit),
-                Unread::Failed(error) => Failure::Transport(error),
-            })?;
+        let body = body::read(response.body, announced, body_limit, bytes, buffers).await?;
         let meta = meta(status, &headers, *bytes);
         return Ok(Answer { body, meta });
     }

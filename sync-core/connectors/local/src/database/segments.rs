@@ -94,10 +94,6 @@ impl Segment {
         self.id << BLOCK_BITS
     }
 
-    fn rows(&self) -> [i64; 2] {
-        rows_of(self.id)
-    }
-
     /// Adds to each part about how many entries of it there are, as if all took the same place.
     fn add_to(&self, room: &mut [u64; PARTS]) {
         let blocks = self.blocks.cast_unsigned().max(1);
@@ -116,7 +112,7 @@ impl Segment {
             .prepare_cached(&format!("DELETE FROM {schema}.segments WHERE id = ?1"))?
             .execute([self.id])?;
         let sql = format!("DELETE FROM {schema}.filters WHERE id >= ?1 AND id < ?2");
-        connection.prepare_cached(&sql)?.execute(self.rows())?;
+        connection.prepare_cached(&sql)?.execute(rows_of(self.id))?;
         Ok(())
     }
 }
@@ -350,7 +346,7 @@ impl Tree {
                 .prepare_cached(&format!(
                     "DELETE FROM {schema}.blocks WHERE id >= ?1 AND id < ?2"
                 ))?
-                .execute(segment.rows())?;
+                .execute(rows_of(segment.id))?;
         }
         Ok(())
     }
